@@ -1,0 +1,192 @@
+"""What `connectors.yaml` may say: tenants, connectors, endpoints, schedules, sinks, partitions.
+
+The same models check the rows made over the API. Each field's description is the reference page's text.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+__all__ = [
+    "Auth", "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "NoAuth",
+    "PartitionsConfig", "Schedule", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
+]  # fmt: skip
+
+_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
+
+
+def parse_duration(value: object) -> object:
+    """`"1h 30m"` and the like to a timedelta; anything that is not text passes through to pydantic."""
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if not found or not any(found.groups()):
+        raise ValueError(f"{value!r} is not a duration; write it like 30s, 5m, 1h 30m or 2d")
+    days, hours, minutes, seconds = (int(g or 0) for g in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back."""
+    seconds = int(value.total_seconds())
+    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
+    return " ".join(f"{n}{unit}" for n, unit in parts if n) or "0s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$", description="Lower-case letters, digits and underscores.")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoAuth(_Model):
+    """No sign-in: the folder is simply there."""
+
+    type: Literal["none"] = "none"
+
+
+Auth = NoAuth
+
+
+class Interval(_Model):
+    """Sync whenever this long has passed since the last sync began."""
+
+    type: Literal["interval"] = "interval"
+    every: Duration = Field(description="How long, as in `30s`, `5m`, `1h 30m`, `2d`; 10 seconds at least.")
+
+    @field_validator("every")
+    @classmethod
+    def _long_enough(cls, every: timedelta) -> timedelta:
+        if every < timedelta(seconds=10):
+            raise ValueError("an interval is 10s at least")
+        return every
+
+
+class Cron(_Model):
+    """Sync at set times."""
+
+    type: Literal["cron"] = "cron"
+    expression: str = Field(description="Five fields: minute, hour, day of month, month, day of week.")
+    timezone: str = Field("UTC", description="IANA name of the time zone the expression is read in.")
+
+    @model_validator(mode="after")
+    def _readable(self) -> Cron:
+        from croniter import croniter
+
+        if len(self.expression.split()) != 5 or not croniter.is_valid(self.expression):
+            raise ValueError(f"{self.expression!r} is not a cron expression of five fields, such as '0 6 * * 1-5'")
+        _known_timezone(self.timezone)
+        return self
+
+
+class Manual(_Model):
+    """Sync only when asked: from the UI, the command line or the API."""
+
+    type: Literal["manual"] = "manual"
+
+
+Schedule = Annotated[Interval | Cron | Manual, Field(discriminator="type")]
+
+
+class ExtractionLimits(_Model):
+    """What one file may cost. A file that needs more becomes one row of the failures ledger."""
+
+    max_file_bytes: int = Field(2 * 1024**3, gt=0, description="Bytes; a larger file is stored but not extracted.")
+    max_text_bytes: int = Field(64 * 1024**2, gt=0, description="Bytes of UTF-8 text taken from one file.")
+    max_unpacked_bytes: int = Field(1024**3, gt=0, description="Bytes an archive format (docx, xlsx, pptx) may unpack to.")
+    max_memory_bytes: int = Field(2 * 1024**3, ge=256 * 1024**2, description="Bytes of address space of one extraction worker.")
+    time_limit: Duration = Field(timedelta(minutes=2), description="Wall time for one file.")
+    passwords: tuple[str, ...] = Field((), description="References (`env:NAME`, `file:PATH`) to passwords tried on encrypted files.")
+
+
+class EndpointConfig(_Model):
+    """What to sync in a connector: a folder, drive, project or channel."""
+
+    slug: Slug = Field(
+        description="Names the endpoint in asset keys, on the command line and in metrics. Given once: unique in the installation, and not to be changed."
+    )
+    name: str | None = Field(None, description="For people; may change at any time. Default: the slug.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The kind's own settings; see the page of the kind.")
+    schedule: Schedule = Field(Manual(), description="When to sync.")
+    sinks: tuple[str, ...] | None = Field(None, description="Names of sinks, from `sinks:`. Default: all of them.")
+    extraction: ExtractionLimits = Field(ExtractionLimits(), description="Limits for one file.")
+    max_delete_share: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="A sweep that finds more than this share of the known files gone (and more than 10) deletes nothing and asks: see `connectors approve`.",
+    )
+    max_failed_share: float = Field(
+        0.5, ge=0, le=1, description="A sync in which more than this share of the items taken up (and more than 10) fail is a failed run."
+    )
+    paused: bool = Field(False, description="True keeps the endpoint and what it brought, and starts no syncs.")
+
+    @property
+    def title(self) -> str:
+        return self.name or self.slug
+
+
+class ConnectorConfig(_Model):
+    """An account at a kind of system, and what to sync there."""
+
+    name: str = Field(min_length=1, max_length=200, description="Unique in the tenant.")
+    kind: str = Field(description="What it talks to; `connectors kinds` lists them.")
+    tenant: str = Field("default", description="Name of a tenant from `tenants:`.")
+    auth: Auth = Field(NoAuth(), description="How to sign in.")
+    endpoints: tuple[EndpointConfig, ...] = Field(min_length=1, description="What to sync.")
+
+
+class SinkSettings(_Model):
+    """A place documents are delivered to; each endpoint has one asset per sink."""
+
+    kind: str = Field(description="What it is; `connectors kinds` lists them.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The kind's own settings; see the page of the kind.")
+
+
+class PartitionsConfig(_Model):
+    """The windows of source time of one kind. All endpoints of a kind share them."""
+
+    start: date = Field(date(2020, 1, 1), description="First window. Older files belong to it too.")
+    every: Literal["day", "week", "month"] = Field("day", description="Length of a window.")
+    timezone: str = Field("UTC", description="IANA name; where a day begins.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, name: str) -> str:
+        return _known_timezone(name)
+
+
+class TenantConfig(_Model):
+    """The isolation boundary: rows of one tenant are never visible to work done for another."""
+
+    name: str = Field(min_length=1, max_length=200, description="Unique in the installation.")
+
+
+class ConnectorsFile(_Model):
+    """The whole of `connectors.yaml`."""
+
+    version: Literal[1] = Field(1, description="Of this format.")
+    tenants: tuple[TenantConfig, ...] = Field((TenantConfig(name="default"),), description="Who the data belongs to.")
+    sinks: dict[Slug, SinkSettings] = Field(
+        default_factory=lambda: {"vectors": SinkSettings(kind="pgvector"), "search": SinkSettings(kind="postgres_text")},
+        description="Where documents go. Default: `vectors` (pgvector) and `search` (Postgres full text), both in the installation's own Postgres.",
+    )
+    connectors: tuple[ConnectorConfig, ...] = Field((), description="What to read from.")
+    partitions: dict[str, PartitionsConfig] = Field(
+        default_factory=dict, description="Per kind, the windows of its assets. Default: days since 2020-01-01, UTC."
+    )
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from error
+    return name

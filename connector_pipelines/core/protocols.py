@@ -1,0 +1,196 @@
+"""What a connector must be: a small mandatory interface, and optional abilities asked for with `isinstance`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from connector_pipelines.core.types import (
+    START,
+    ChangePage,
+    Cursor,
+    Document,
+    DocumentRef,
+    Facts,
+    FileRef,
+    Hit,
+    InputFile,
+    Probe,
+    Query,
+    Section,
+)
+
+__all__ = [
+    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Searches", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory", "Tools",
+]  # fmt: skip
+
+
+class SourceConfig(BaseModel):
+    """Base of every source's settings. A secret is a reference (`env:NAME`, `file:PATH`), never a value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SinkConfig(BaseModel):
+    """Base of every sink's settings. A secret is a reference (`env:NAME`, `file:PATH`), never a value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the house lends a connector.
+
+    Attributes:
+        secret: Resolves a secret reference; raises `ConfigurationError` naming the reference.
+        database_url: The installation's own Postgres, for sinks that live in it by default.
+    """
+
+    secret: Callable[[str], SecretStr]
+    database_url: SecretStr
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A system that files are read from. A module of `connector_pipelines.sources` exports one as ``Source``.
+
+    It is built as ``Source(config, tools)``, connects on first use, and is used by several threads at once.
+    Every method raises `ConnectorError` and nothing else for a fault of the other side. Five rules:
+
+    1. `changes(START)` is a snapshot: it names every file.
+    2. Every page of a delta carries the cursor at its end; a reader may stop after any page.
+    3. A snapshot carries a cursor on its last page only, taken before the listing began.
+    4. A cursor the other side has dropped is the source's own business: it yields a snapshot.
+    5. There is always at least one page, and the last one has a cursor.
+    """
+
+    config_type: ClassVar[type[SourceConfig]]
+
+    def __init__(self, config: Any, tools: Tools) -> None: ...
+
+    def test(self) -> Probe:
+        """Try each ability with the cheapest call there is. Raises only where nothing can be tried."""
+        ...
+
+    def list(self, folder: str = "") -> Iterator[FileRef]:
+        """Yield the files directly in `folder`, for people to browse and preview.
+
+        Raises:
+            ConfigurationError: `folder` does not exist or lies outside what is synced.
+        """
+        ...
+
+    def changes(self, cursor: Cursor = START) -> Iterator[ChangePage]:
+        """Yield what changed after `cursor`, oldest first.
+
+        Raises:
+            ConfigurationError: What to sync does not exist or cannot be seen. Never an empty snapshot instead.
+        """
+        ...
+
+    def open(self, ref: FileRef) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream the bytes of `ref.version` or newer, in chunks of at most a few MiB.
+
+        Raises:
+            NotFound: The file is gone.
+            Forbidden: This file is refused to us.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class ConfirmsAbsence(Protocol):
+    """Optional: the source can look again whether files a snapshot did not name are gone."""
+
+    def still_there(self, refs: Sequence[FileRef]) -> frozenset[str]:
+        """The ids, or under another id the identities, of those of `refs` that exist after all."""
+        ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """A system that documents are written to. A module of `connector_pipelines.sinks` exports one as ``Sink``.
+
+    It is built as ``Sink(name, config, tools)``, connects and prepares its tables or collections on first use,
+    and is used by several processes at once. A lower generation than the one held, or than the one deleted, is
+    refused by doing nothing: it is late, not wrong.
+    """
+
+    config_type: ClassVar[type[SinkConfig]]
+
+    def __init__(self, name: str, config: Any, tools: Tools) -> None: ...
+
+    def test(self) -> Probe: ...
+
+    def put(self, documents: Sequence[Document]) -> None:
+        """Make each document's chunks exactly what the sink holds for it; all of the batch, or none."""
+        ...
+
+    def delete(self, documents: Sequence[DocumentRef]) -> None:
+        """Hold nothing for these documents; that it held nothing is not an error."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class EmbedsChunks(Protocol):
+    """Optional, for sinks: chunks must carry a vector of this model."""
+
+    @property
+    def model(self) -> str:
+        """Name of an embedding model, as `pipeline.embedding` knows it."""
+        ...
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """Optional, for sinks: answers queries."""
+
+    def search(self, query: Query) -> Sequence[Hit]:
+        """At most `query.limit` hits of the query's tenant, best first; empty before anything was put."""
+        ...
+
+
+@runtime_checkable
+class TakesInventory(Protocol):
+    """Optional, for sinks: can say what it holds, so that drift is found and healed."""
+
+    def inventory(self, tenant_id: str, endpoint: str) -> Iterator[tuple[str, int]]:
+        """Yield (document id, generation) of every document held for the endpoint."""
+        ...
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Turns the bytes of some media types into text, inside a worker process that may be killed.
+
+    A module of `connector_pipelines.extractors` exports one as ``Extractor``; it is built without arguments.
+
+    Attributes:
+        version: Rises whenever the text for the same bytes may differ.
+        media_types: Claimed types; media type → suffixes with the leading dot, the usual one first.
+    """
+
+    version: ClassVar[str]
+    media_types: ClassVar[dict[str, tuple[str, ...]]]
+
+    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+        """Yield sections in reading order, and facts whenever they are known.
+
+        Raises:
+            Malformed: The bytes are not a readable file of this type.
+            Encrypted: None of the passwords opens it.
+            ResourceError: A limit of `file` was met.
+        """
+        ...

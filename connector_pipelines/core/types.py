@@ -1,0 +1,292 @@
+"""Values that cross a layer boundary. Frozen, no I/O, no behaviour beyond themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "Cursor", "DayRange", "Deleted", "Document", "DocumentRef",
+    "Facts", "FileRef", "Hit", "InputFile", "Place", "Probe", "Query", "Section", "Skipped", "Unlistable", "Upserted", "Vector",
+    "content_hash",
+]  # fmt: skip
+
+Cursor = NewType("Cursor", str)
+"""Opaque place in a source's change feed; only the source that made it can read it."""
+
+START = Cursor("")
+"""The place before everything: a feed read from here is a snapshot."""
+
+Vector: TypeAlias = "NDArray[np.float32]"
+"""float32, shape (dimension,). Importing this module does not import numpy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """`algorithm` is a hashlib name (md5, sha1, sha256); `hexdigest` is lower case."""
+
+    algorithm: str
+    hexdigest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRef:
+    """One file version as its source describes it.
+
+    Attributes:
+        id: The source's stable id. Survives rename and move wherever the source has such an id.
+        path: For people: ``/``-separated, no leading slash; may repeat.
+        version: Differs whenever the bytes differ. May differ when they do not.
+        media_type: IANA type, lower case, without parameters.
+        size: Bytes, or None when the source cannot say before export.
+        modified_at: Aware, UTC, or None. Decides the file's window; `created_at` does where it is None.
+        created_at: Aware, UTC, or None.
+        identity: What stays the same under rename where `id` does not (device, inode, size and time of a
+            file on disk), or None. An id never seen before with the identity of one that vanished is that file, moved.
+        url: Where a person opens it, without credentials, or None.
+        checksum: Of the bytes of `version`, where the source tells one.
+    """
+
+    id: str
+    path: str
+    version: str
+    media_type: str
+    size: int | None = None
+    modified_at: datetime | None = None
+    created_at: datetime | None = None
+    identity: str | None = None
+    url: str | None = None
+    checksum: Checksum | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The file exists now, with these facts."""
+
+    ref: FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The file is gone, or this account can no longer see it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The item exists and is in scope, and is left out on purpose. `reason` is a stable code."""
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlistable:
+    """What lies below `path` could not be enumerated: nothing there may be taken for gone.
+
+    Attributes:
+        path: ``/``-separated prefix of the paths concerned; empty means everything.
+        code: A stable error code, as in `core.errors`.
+        message: For the ledger.
+    """
+
+    path: str
+    code: str
+    message: str
+
+
+Change = Upserted | Deleted | Skipped | Unlistable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePage:
+    """A batch of changes and the place they end.
+
+    Attributes:
+        cursor: Where to resume once these changes are recorded; None where the feed cannot be
+            resumed. The last page of a call always has one.
+        snapshot: The whole call enumerates every file, so a file it never names is gone (but for
+            `Unlistable` parts). In a snapshot only the last page has a cursor.
+    """
+
+    changes: tuple[Change, ...]
+    cursor: Cursor | None = None
+    snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """Days of source time, both ends inclusive; None is open."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in a document a section stands. All numbers count from 1; absent is None."""
+
+    page: int | None = None
+    slide: int | None = None
+    sheet: str | None = None
+    first_row: int | None = None
+    last_row: int | None = None
+    heading: str | None = None
+
+    def as_json(self) -> dict[str, str | int]:
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+    def __str__(self) -> str:
+        rows = f"rows {self.first_row}–{self.last_row}" if self.first_row is not None else ""
+        parts = (f"page {self.page}" if self.page else "", f"slide {self.slide}" if self.slide else "", self.sheet, rows, self.heading)
+        return ", ".join(p for p in parts if p)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Smallest citable part of a document."""
+
+    text: str
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an extractor learnt about the document as a whole.
+
+    Attributes:
+        title: The document's own title, or None.
+        details: Small facts worth showing (author, pages, delimiter, encoding), JSON scalars.
+        warnings: What was lost or guessed, one sentence each.
+    """
+
+    title: str | None = None
+    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """What an extractor is given: bytes on local disk, read only.
+
+    Attributes:
+        passwords: To try, in order, on an encrypted file.
+        max_text_bytes: UTF-8 bytes of text after which extraction stops with `ResourceError`.
+        max_unpacked_bytes: Bytes an archive (docx, xlsx, pptx …) may unpack to.
+    """
+
+    path: Path
+    name: str
+    media_type: str
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    max_text_bytes: int = 64 * 1024 * 1024
+    max_unpacked_bytes: int = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chunk:
+    """A unit of embedding.
+
+    Attributes:
+        ordinal: Position in the document, from 0, without gaps.
+        hash: `content_hash` of `text`, 32 bytes.
+        vector: float32, shape (dimension,), unit length; None where the sink did not ask for one.
+    """
+
+    ordinal: int
+    text: str
+    hash: bytes
+    place: Place = Place()
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRef:
+    """A document at a generation. `id` is a UUID in text form, unique in the installation, and stays under rename."""
+
+    id: str
+    tenant_id: str
+    endpoint: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(DocumentRef):
+    """What a sink is to hold for a document: exactly these chunks.
+
+    Attributes:
+        endpoint: Slug of the endpoint it came from.
+        acl: Who may see it, as JSON, or None when everyone in the tenant may.
+        metadata: JSON object of small facts.
+    """
+
+    kind: str
+    title: str
+    path: str
+    media_type: str
+    url: str | None = None
+    modified_at: datetime | None = None
+    acl: Mapping[str, object] | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    chunks: tuple[Chunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search. `vector` is float32, shape (dimension,), in the sink's model; None for sinks without one."""
+
+    text: str
+    tenant_id: str
+    endpoint: str | None = None
+    limit: int = 50
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A chunk found. `score` rises with relevance and compares only within one answer of one sink."""
+
+    document_id: str
+    generation: int
+    ordinal: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """One thing a connection test tried. `detail` says what it found, or why it does not work and what to do."""
+
+    name: str
+    works: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a connection test found. `account` is who we are to the other side."""
+
+    account: str
+    abilities: tuple[Ability, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        return all(a.works for a in self.abilities)
+
+
+def content_hash(text: str) -> bytes:
+    """SHA-256 of the UTF-8 text, 32 bytes: equal text is embedded once."""
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,1 @@
+"""One module = one family of formats, exported as ``Extractor``; a leading underscore marks a helper."""

@@ -1,0 +1,229 @@
+"""What the process environment says, typed and checked. The only reader of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.telemetry import LogFormat, redact, scrub
+
+__all__ = ["LogLevel", "S3Settings", "Settings", "environment", "load_settings"]
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+_POSTGRES = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
+_ENDPOINT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
+_MINIO = ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _database_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # SQLAlchemy's +driver suffix and Heroku's postgres:// are the same database to psycopg, which takes neither.
+    if not _POSTGRES.match(value):
+        raise ValueError("is not the URL of a Postgres; write it like postgresql://user:password@host:5432/database")
+    url = _POSTGRES.sub("postgresql://", value)
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("has a port that is not a number, or a / ? # in its password that must be percent-encoded") from None
+    return url
+
+
+def _endpoint(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    bare = re.sub(r"^https?://", "", value, flags=re.IGNORECASE).removesuffix("/")
+    if not _ENDPOINT.fullmatch(bare):
+        raise ValueError("is not an address; write it like minio.example.com:9000, with or without http:// or https://")
+    return bare
+
+
+def _http_url(value: str) -> str:
+    if not re.match(r"https?://[^/\s]+", value):
+        raise ValueError("is not an address; write it like http://127.0.0.1:3000")
+    return value.rstrip("/")
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """An object store that speaks S3. `endpoint` is ``host:port``, without a scheme."""
+
+    endpoint: str
+    access_key: str
+    secret_key: SecretStr
+    bucket: str
+    secure: bool
+    region: str
+
+
+class Settings(BaseModel):
+    """Where things are and how much of the machine to use. Built by `load_settings`.
+
+    `minio_endpoint`, `minio_access_key` and `minio_secret_key` are all set, or none is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=True, hide_input_in_errors=True)
+
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path(".connectors"),
+        validation_alias="CONNECTORS_HOME",
+        description="Folder for what the embedded stack keeps: the database, objects, logs. Relative to the working directory.",
+    )
+    config_file: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("connectors.yaml"),
+        validation_alias="CONNECTORS_CONFIG",
+        description="The file that says what to sync. Relative to the working directory.",
+    )
+    dagster_home: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("dagster_home"),
+        validation_alias="DAGSTER_HOME",
+        description="Folder with Dagster's `dagster.yaml`, and what Dagster keeps there. Relative to the working directory.",
+    )
+    database_url: Annotated[SecretStr | None, BeforeValidator(_database_url)] = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="`postgresql://user:password@host:5432/database`, Postgres 15 or later with pgvector. Default: the embedded Postgres.",
+    )
+    minio_endpoint: Annotated[str | None, BeforeValidator(_endpoint)] = Field(
+        None,
+        validation_alias="MINIO_ENDPOINT",
+        description="`host:port` of MinIO or another S3, with or without `http://` or `https://`. Default: a folder below `CONNECTORS_HOME`.",
+    )
+    minio_access_key: str | None = Field(None, validation_alias="MINIO_ACCESS_KEY", description="Goes with `MINIO_ENDPOINT`.")
+    minio_secret_key: SecretStr | None = Field(None, validation_alias="MINIO_SECRET_KEY", description="Goes with `MINIO_ENDPOINT`.")
+    minio_bucket: str = Field(
+        "connectors",
+        validation_alias="MINIO_BUCKET",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="Bucket that objects are kept in. Made if it is not there.",
+    )
+    minio_secure: bool = Field(
+        False,
+        validation_alias="MINIO_SECURE",
+        description="Whether to use TLS. Default: true when `MINIO_ENDPOINT` begins with `https://`.",
+    )
+    minio_region: str = Field(
+        "us-east-1", validation_alias="MINIO_REGION", min_length=1, description="Region that requests are signed for."
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        "INFO", validation_alias="CONNECTORS_LOG_LEVEL", description="Least severe event that is written."
+    )
+    log_format: LogFormat = Field(
+        default_factory=lambda: "console" if sys.stderr.isatty() else "json",
+        validation_alias="CONNECTORS_LOG_FORMAT",
+        description="`console` for people, `json` for machines, one event a line. Default: `console` on a terminal, else `json`.",
+    )
+    download_threads: int = Field(
+        8, validation_alias="CONNECTORS_DOWNLOAD_THREADS", ge=1, le=256, description="Files downloaded at the same time by one run."
+    )
+    extract_workers: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8),
+        validation_alias="CONNECTORS_EXTRACT_WORKERS",
+        ge=1,
+        le=64,
+        description="Processes that extract text at the same time in one run. Default: one per CPU, 8 at most.",
+    )
+    webserver_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "http://127.0.0.1:3000", validation_alias="DAGSTER_WEBSERVER_URL", description="Where the Dagster UI answers."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secure_as_the_scheme_says(cls, given: Any) -> Any:
+        if isinstance(given, dict) and str(given.get("MINIO_ENDPOINT", "")).lower().startswith("https://"):
+            return {"MINIO_SECURE": True, **given}
+        return given
+
+    @property
+    def s3(self) -> S3Settings | None:
+        """Where objects are kept; None for a folder below `home`."""
+        if not (self.minio_endpoint and self.minio_access_key and self.minio_secret_key):
+            return None
+        return S3Settings(
+            endpoint=self.minio_endpoint,
+            access_key=self.minio_access_key,
+            secret_key=self.minio_secret_key,
+            bucket=self.minio_bucket,
+            secure=self.minio_secure,
+            region=self.minio_region,
+        )
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environ`, or in the environment of this process. An empty variable counts as unset.
+
+    Secrets among them are masked in logs from here on.
+
+    Raises:
+        ConfigurationError: One for all mistakes, a line each: the variable, what is wrong with it, the fix.
+    """
+    variables = environment() if environ is None else environ
+    names = [str(field.validation_alias) for field in Settings.model_fields.values()]
+    given = {name: variables[name].strip() for name in names if variables.get(name, "").strip()}
+    for secret in _secrets(given):
+        redact(secret)
+    incomplete = list(_missing_together(given))
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        wrong = [_mistake(str(fault["loc"][0]), fault["msg"], given) for fault in error.errors(include_input=False)]
+        raise _refused(incomplete + wrong) from error
+    if incomplete:
+        raise _refused(incomplete)
+    return settings
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process, for what must pass it on: secret references, child processes."""
+    return os.environ
+
+
+def _secrets(given: Mapping[str, str]) -> Iterator[str]:
+    found = re.match(r"[^:]+://([^/:@]*):(.*)@[^/]*/?([^?]*)", given.get("DATABASE_URL", ""))
+    user, password, database = found.groups() if found else ("", "", "")
+    # As it is written there, and as the server knows it.
+    secrets = {given.get("MINIO_SECRET_KEY", ""), password, unquote(password)}
+    # connectors:connectors@host/connectors is no secret, and a word that log lines are full of.
+    yield from secrets - {"", given.get("MINIO_ACCESS_KEY", ""), user, database}
+
+
+def _missing_together(given: Mapping[str, str]) -> Iterator[str]:
+    present = [name for name in _MINIO if name in given]
+    if present:
+        yield from (
+            f"{name}: is missing, and {' and '.join(present)} is no use without it; set all three or none"
+            for name in _MINIO
+            if name not in given
+        )
+
+
+def _mistake(name: str, problem: str, given: Mapping[str, str]) -> str:
+    problem = re.sub(r"^(Value error, |Input )", "", problem)
+    met = "" if name in {"DATABASE_URL", *_MINIO} else f", not {given[name]!r}"
+    field = next(f for f in Settings.model_fields.values() if f.validation_alias == name)
+    return f"{name}: {problem}{met} ({field.description})"
+
+
+def _refused(mistakes: list[str]) -> ConfigurationError:
+    listed = scrub("".join(f"\n  {mistake}" for mistake in sorted(mistakes)))
+    return ConfigurationError(
+        f"environment variables are wrong:{listed}", advice="Correct the variables named, or unset them for the default."
+    )

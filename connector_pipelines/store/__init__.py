@@ -1,0 +1,1 @@
+"""What we own: the catalog (Postgres), blobs (S3 or a folder), secrets."""
