@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -14,13 +16,18 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
-__all__ = ["connect", "error_of", "open_pool", "postgres_errors"]
+__all__ = ["borrowed", "connect", "error_of", "open_pool", "postgres_errors", "storable", "storable_json"]
 
 CONNECT_TIMEOUT_S = 10
 POOL_WAIT_S = 30.0
 
 # A server that vanished without a word is noticed in about a minute, and with it the locks it held for us.
 _KEEPALIVES: dict[str, Any] = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 4}
+
+# What a server says to a connection it refuses comes without an SQLSTATE.
+_REFUSED = re.compile(r"password authentication failed|no pg_hba\.conf entry|is not permitted to log in|FATAL:  role .* does not exist")
+_NO_DATABASE = re.compile(r"FATAL:  database .* does not exist")
+_FATAL = re.compile(r"FATAL:  (.+)")
 
 _DISK_FULL = "53100"
 _PASSWORD_REFUSED = frozenset({"28P01", "28000"})
@@ -33,12 +40,19 @@ def connect(url: SecretStr, *, autocommit: bool = False) -> Connection[Any]:
 
     Raises:
         Unavailable: No server answers there.
-        Unauthenticated: The password was refused.
+        Unauthenticated: The user or password was refused.
+        ConfigurationError: There is no such database, or the URL is none.
     """
     import psycopg
 
-    with postgres_errors("connect to Postgres"):
-        return psycopg.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **_KEEPALIVES)
+    try:
+        with postgres_errors("connect to Postgres"):
+            return psycopg.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **_KEEPALIVES)
+    except psycopg.ProgrammingError:
+        # From None: libpq quotes the URL it could not read, password included.
+        raise ConfigurationError(
+            "the database URL is not one Postgres reads", advice="write postgresql://user:password@host:5432/database"
+        ) from None
 
 
 def open_pool(url: SecretStr, *, max_size: int = 10) -> ConnectionPool[Connection[Any]]:
@@ -56,6 +70,25 @@ def open_pool(url: SecretStr, *, max_size: int = 10) -> ConnectionPool[Connectio
         check=ConnectionPool.check_connection,
         open=True,
     )
+
+
+@contextmanager
+def borrowed(pool: ConnectionPool[Connection[Any]], url: SecretStr) -> Iterator[Connection[Any]]:
+    """A connection of the pool on `url`, in a transaction that ends with the block.
+
+    Raises:
+        ConnectorError: As `connect`; also Unavailable where every connection is in use.
+    """
+    from psycopg_pool import PoolTimeout
+
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(pool.connection())
+        except PoolTimeout:
+            # A pool only says that it waited in vain; a connection of our own says why.
+            connect(url).close()
+            raise
+        yield connection
 
 
 @contextmanager
@@ -82,9 +115,10 @@ def error_of(error: Exception, doing: str) -> ConnectorError | None:
     from psycopg_pool import PoolTimeout
 
     state = getattr(error, "sqlstate", None) or ""
-    if state in _PASSWORD_REFUSED or "password authentication failed" in str(error):
+    told = "" if state else str(error)
+    if state in _PASSWORD_REFUSED or _REFUSED.search(told):
         return Unauthenticated(f"could not {doing}: the user or password was refused", advice="check the database URL's user and password")
-    if state in _PRIVILEGE:
+    if state in _PRIVILEGE or _NO_DATABASE.search(told):
         return ConfigurationError(
             f"could not {doing}: the database or a privilege is missing ({_primary(error)})", advice="see docs/deployment"
         )
@@ -100,6 +134,27 @@ def error_of(error: Exception, doing: str) -> ConnectorError | None:
     return None
 
 
+def storable(text: str) -> str:
+    """`text` without what Postgres refuses: NUL, and lone surrogates, which names of files may hold."""
+    plain = text.replace("\x00", "")
+    return plain if plain.isascii() else plain.encode(errors="replace").decode()
+
+
+def storable_json(value: object) -> Any:
+    """`value` as JSON that ``jsonb`` takes: its texts storable, numbers that are none as null, anything unknown as text."""
+    if isinstance(value, Mapping):
+        return {storable(str(k)): storable_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [storable_json(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int) else storable(str(value))
+
+
 def _primary(error: Exception) -> str:
+    """What the server said, without what libpq puts around it: that repeats parts of the URL."""
     diagnostics = getattr(error, "diag", None)
-    return (diagnostics.message_primary or "") if diagnostics else ""
+    if diagnostics and diagnostics.message_primary:
+        return str(diagnostics.message_primary)
+    said = _FATAL.search(str(error))
+    return said[1] if said else ""

@@ -1,0 +1,68 @@
+"""What is shown beside an asset: the counts of each window, the totals of the run, the worst failures, links."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from connector_pipelines.core.config import PartitionsConfig
+from connector_pipelines.defs.partitions import key_of
+from connector_pipelines.pipeline.report import StageReport
+from connector_pipelines.store.catalog.failures import FailureRow
+from connector_pipelines.store.catalog.reports import DayCounts
+from connector_pipelines.telemetry import scrub
+
+__all__ = ["WORST", "failures_table", "run_totals", "windows_metadata"]
+
+WORST = 20
+"""Failures shown beside an asset; the ledger has them all."""
+
+
+def windows_metadata(
+    stage: str, counts: Sequence[DayCounts], config: PartitionsConfig, today: date, keys: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """By partition key, the standing counts of the window as the stage sees them. A window without files has zeros."""
+    found: dict[str, dict[str, int]] = {key: {} for key in keys}
+    for day in counts:
+        window = found.get(key_of(config, day.day, today))
+        if window is not None:
+            for name, n in _of_stage(stage, day).items():
+                window[name] = window.get(name, 0) + n
+    return {key: window or {"dagster/partition_row_count": 0} for key, window in found.items()}
+
+
+def run_totals(report: StageReport, windows: Mapping[str, Mapping[str, Any]], seconds: float) -> dict[str, Any]:
+    """What this run did, and what there is now in the windows it was about."""
+    did = {f"run/{name}": n for name, n in report.counts.items() if n}
+    rows = sum(int(w.get("dagster/partition_row_count", 0)) for w in windows.values())
+    return {"dagster/row_count": rows, "seconds": round(seconds, 3), "windows": len(windows), **did}
+
+
+def failures_table(rows: Sequence[FailureRow]) -> dg.MetadataValue[Any]:
+    """The newest failures as a table, with their reasons."""
+    if not rows:
+        return dg.MetadataValue.md("None.")
+    lines = [
+        f"| {_cell(r.item)} | {r.stage}{f' {r.sink}' if r.sink else ''} | `{r.code}` | {_cell(r.message)} | {r.attempts} |" for r in rows
+    ]
+    return dg.MetadataValue.md("| item | stage | code | message | attempts |\n|---|---|---|---|---|\n" + "\n".join(lines[:WORST]))
+
+
+def _of_stage(stage: str, day: DayCounts) -> dict[str, int]:
+    if stage == "listing":
+        counts = {"files": day.files, "bytes": day.bytes, "skipped": day.skipped}
+    elif stage == "files":
+        counts = {"stored": day.stored + day.extracted, "bytes": day.bytes, "waiting": day.waiting, "failed": day.failed}
+    elif stage == "documents":
+        counts = {"documents": day.extracted, "chunks": day.chunks, "waiting": day.stored, "failed": day.failed}
+    else:
+        delivered = day.delivered.get(stage, 0)
+        counts = {"delivered": delivered, "owed": max(0, day.extracted - delivered)}
+    return {**counts, "dagster/partition_row_count": next(iter(counts.values()))}
+
+
+def _cell(text: str) -> str:
+    # A file name may hold what ends a table cell, a line or an HTML comment.
+    plain = scrub(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(plain.split())[:200]

@@ -1,0 +1,1 @@
+"""The local stack: Postgres as a child process, objects in a folder."""

@@ -1,0 +1,116 @@
+"""Stage per sink: the sink is told exactly what it should now hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError, SecurityError, TransientError
+from connector_pipelines.core.protocols import EmbedsChunks, Sink
+from connector_pipelines.core.types import Chunk, Document
+from connector_pipelines.pipeline.embedding import load_model
+from connector_pipelines.pipeline.report import StageReport
+from connector_pipelines.pipeline.session import Progress, Scope, Session
+from connector_pipelines.store.catalog import deliveries
+from connector_pipelines.store.catalog.deliveries import FailedDelivery, Owed
+from connector_pipelines.store.catalog.failures import ItemFailure, backoff
+from connector_pipelines.store.catalog.reports import StageLog
+
+if TYPE_CHECKING:
+    from connector_pipelines.core.types import Vector
+
+__all__ = ["deliver"]
+
+BATCH_DOCUMENTS = 200
+BATCH_CHUNKS = 2000
+"""Chunks held in memory at once; one document with more goes alone."""
+
+
+def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> StageReport:
+    """Tell one sink everything it is owed in the scope: documents to hold, documents to hold no more."""
+    report, sink = StageReport(sink_name), session.sinks[sink_name]
+    endpoint, database = session.endpoint, session.database
+    with database.tenant(endpoint.tenant_id) as tx:
+        deliveries.plan(tx, endpoint, sink_name)
+    while owed := _claim(session, sink_name, scope):
+        for batch in _batches(owed):
+            _tell(session, sink, sink_name, batch, report)
+            done = report.counts["delivered"] + report.counts["removed"]
+            session.progress(Progress(endpoint=endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
+    log.counts.update(report.counts)
+    return report
+
+
+def _claim(session: Session, sink: str, scope: Scope) -> list[Owed]:
+    with session.database.tenant(session.endpoint.tenant_id) as tx:
+        return deliveries.claim(tx, session.endpoint, sink, session.worker, days=scope.days, now=session.clock(), limit=BATCH_DOCUMENTS)
+
+
+def _batches(owed: Sequence[Owed]) -> Iterator[list[Owed]]:
+    batch: list[Owed] = []
+    for one in owed:
+        if batch and sum(o.chunks for o in batch) + one.chunks > BATCH_CHUNKS:
+            yield batch
+            batch = []
+        batch.append(one)
+    yield batch
+
+
+def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: StageReport) -> None:
+    """Removals first: what should not be found any more is gone soonest."""
+    endpoint, database = session.endpoint, session.database
+    removals, puts = [o for o in batch if not o.put], [o for o in batch if o.put]
+    sink.delete(deliveries.refs(endpoint, removals))
+    with database.tenant(endpoint.tenant_id) as tx:
+        documents, changed = deliveries.documents(tx, endpoint, puts)
+    failed = _put(session, sink, name, documents, {o.document_id: o for o in puts if o.document_id})
+    bad = {f.owed.file_id for f in failed} | {o.file_id for o in changed}
+    told = [o for o in batch if o.file_id not in bad]
+    with database.tenant(endpoint.tenant_id) as tx:
+        deliveries.save(tx, name, told, session.clock())
+        deliveries.save_failed(tx, endpoint, name, failed, session.clock())
+        deliveries.let_go(tx, name, changed)
+    for one in told:
+        report.add("delivered" if one.put else "removed", one.day)
+        report.add("chunks", one.day, one.chunks if one.put else 0)
+    for fault in failed:
+        report.add("failed" if fault.failure.retry_at is None else "retried_later", fault.owed.day)
+
+
+def _put(session: Session, sink: Sink, name: str, documents: list[Document], owed: dict[str, Owed]) -> list[FailedDelivery]:
+    """Put a batch; where the sink refuses it for an item's sake, one by one, so that one document fails alone."""
+    if not documents:
+        return []
+    try:
+        sink.put(_embedded(session, sink, documents))
+    except (TransientError, ConfigurationError, SecurityError):
+        raise
+    except ConnectorError as error:
+        if len(documents) > 1:
+            return [f for one in documents for f in _put(session, sink, name, [one], owed)]
+        bad = owed[documents[0].id]
+        retry_at = backoff(error, bad.attempts + 1, session.clock())
+        failure = ItemFailure(
+            item=bad.path, file_id=bad.file_id, stage="deliver", sink=name, error=error, attempts=bad.attempts + 1, retry_at=retry_at
+        )
+        return [FailedDelivery(bad, failure)]
+    return []
+
+
+def _embedded(session: Session, sink: Sink, documents: list[Document]) -> list[Document]:
+    """The documents with a vector on each chunk, where the sink wants one. Equal text is embedded once per tenant and model."""
+    if not isinstance(sink, EmbedsChunks):
+        return documents
+    model = load_model(sink.model, cache=session.services.settings.home / "models")
+    by_hash: dict[bytes, Chunk] = {c.hash: c for d in documents for c in d.chunks}
+    tenant_id = session.endpoint.tenant_id
+    with session.database.tenant(tenant_id) as tx:
+        found = deliveries.vectors(tx, tenant_id, model.name, by_hash)
+    missing = [c for h, c in by_hash.items() if h not in found]
+    if missing:
+        fresh: dict[bytes, Vector] = dict(zip((c.hash for c in missing), model.embed([c.text for c in missing]), strict=True))
+        with session.database.tenant(tenant_id) as tx:
+            deliveries.save_embeddings(tx, tenant_id, model.name, fresh)
+        found |= fresh
+    return [replace(d, chunks=tuple(replace(c, vector=found[c.hash]) for c in d.chunks)) for d in documents]

@@ -1,0 +1,109 @@
+"""Stage `documents`: each stored file's text, in chunks that know their place."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from connector_pipelines.core.config import ExtractionLimits
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError, ResourceError, Unavailable
+from connector_pipelines.core.types import InputFile
+from connector_pipelines.pipeline import chunking
+from connector_pipelines.pipeline.draining import Work, drain
+from connector_pipelines.pipeline.faults import item_failure
+from connector_pipelines.pipeline.report import StageReport
+from connector_pipelines.pipeline.session import Progress, Scope, Session
+from connector_pipelines.store.catalog import work
+from connector_pipelines.store.catalog.reports import StageLog
+
+if TYPE_CHECKING:
+    from connector_pipelines.extractors._pool import ExtractionPool
+
+__all__ = ["extract_documents"]
+
+STAGE = "documents"
+
+Outcome = work.Extracted | work.SkippedFile | work.Failed
+
+
+def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageReport:
+    """Turn every stored file of the scope into a document, in worker processes that may be killed."""
+    from connector_pipelines.extractors._pool import ExtractionPool, Limits
+
+    report = StageReport(STAGE)
+    endpoint, database = session.endpoint, session.database
+    with database.tenant(endpoint.tenant_id) as tx:
+        total = work.waiting(tx, endpoint, status="stored", days=scope.days, now=session.clock())
+    if not total:
+        return report
+    limits = endpoint.extraction
+    passwords = tuple(session.services.tools.secret(p).get_secret_value() for p in limits.passwords)
+
+    def claim(limit: int) -> list[work.Claimed]:
+        with database.tenant(endpoint.tenant_id) as tx:
+            return work.claim(tx, endpoint, session.worker, status="stored", days=scope.days, now=session.clock(), limit=limit)
+
+    def save(outcomes: list[Outcome]) -> None:
+        _save(session, report, outcomes)
+        done = sum(report.counts[c] for c in ("extracted", "skipped"))
+        session.progress(Progress(endpoint=endpoint.slug, stage=STAGE, done=done, failed=report.counts["failed"], total=total))
+
+    threads = session.services.settings.extract_workers
+    with ExtractionPool(threads, Limits(time_s=limits.time_limit.total_seconds(), memory_bytes=limits.max_memory_bytes)) as pool:
+        todo = Work(claim=claim, do=partial(_extract, session, pool, limits, passwords), save=save, abort=pool.close)
+        drain(todo, threads=threads, stop=session.stop)
+    log.counts.update(report.counts)
+    return report
+
+
+def _extract(session: Session, pool: ExtractionPool, limits: ExtractionLimits, passwords: tuple[str, ...], file: work.Claimed) -> Outcome:
+    if session.stop.is_set():
+        raise Unavailable("the run was stopped")
+    try:
+        _check_size(file, limits)
+        with session.services.blobs.local_copy(file.blob_key or "") as path:
+            found = pool.extract(
+                InputFile(
+                    path=path,
+                    name=file.ref.name,
+                    media_type=file.ref.media_type,
+                    passwords=passwords,
+                    max_text_bytes=limits.max_text_bytes,
+                    max_unpacked_bytes=limits.max_unpacked_bytes,
+                )
+            )
+    except ConnectorError as error:
+        if isinstance(error, Unavailable | ConfigurationError):
+            raise
+        return item_failure(file, STAGE, error, session.clock())
+    if found is None:
+        return work.SkippedFile(file, "no_extractor")
+    made_by = f"{found.extractor} {found.version}, chunks {chunking.VERSION}"
+    return work.Extracted(file, found.media_type, made_by, found.facts, chunking.chunk(found.sections))
+
+
+def _check_size(file: work.Claimed, limits: ExtractionLimits) -> None:
+    if (file.ref.size or 0) > limits.max_file_bytes:
+        raise ResourceError(
+            f"the file has {file.ref.size} bytes, at most {limits.max_file_bytes} are extracted",
+            advice="raise `extraction.max_file_bytes` of the endpoint",
+            limit=f"max_file_bytes={limits.max_file_bytes}",
+        )
+
+
+def _save(session: Session, report: StageReport, outcomes: list[Outcome]) -> None:
+    extracted = [o for o in outcomes if isinstance(o, work.Extracted)]
+    skipped = [o for o in outcomes if isinstance(o, work.SkippedFile)]
+    failed = [o for o in outcomes if isinstance(o, work.Failed)]
+    now = session.clock()
+    with session.database.tenant(session.endpoint.tenant_id) as tx:
+        work.save_extracted(tx, session.endpoint, extracted, now)
+        work.save_skipped(tx, skipped, now)
+        work.save_failed(tx, session.endpoint, failed, now, status="stored")
+    for one in extracted:
+        report.add("extracted", one.file.day)
+        report.add("chunks", one.file.day, len(one.chunks))
+    for skip in skipped:
+        report.add("skipped", skip.file.day)
+    for bad in failed:
+        report.add("failed" if bad.failure.retry_at is None else "retried_later", bad.file.day)

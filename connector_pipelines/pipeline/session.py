@@ -1,0 +1,142 @@
+"""Everything one run needs for one endpoint: opened once, closed together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from connector_pipelines.core.config import SinkSettings
+from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.protocols import Sink, Source, Tools
+from connector_pipelines.core.types import DayRange
+from connector_pipelines.registry import sink_type, source_type
+from connector_pipelines.settings import Settings, environment
+from connector_pipelines.store.blobs import Blobs, open_blobs
+from connector_pipelines.store.catalog.configuration import Endpoint, endpoint, sink_settings
+from connector_pipelines.store.catalog.database import Database
+from connector_pipelines.store.catalog.workers import Worker, worker
+from connector_pipelines.store.secrets import Secrets
+
+__all__ = ["Progress", "Scope", "Services", "Session", "open_services", "open_sink", "open_source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a stage is. `total` is None where it cannot be known yet."""
+
+    endpoint: str
+    stage: str
+    done: int
+    failed: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What of the endpoint a stage works on: days of source time, both inclusive. The default is everything."""
+
+    days: DayRange = field(default_factory=DayRange)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What outlives a run: one per process."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    tools: Tools
+
+    @contextmanager
+    def open(self, slug: str, run_id: str, *, progress: Callable[[Progress], None] | None = None) -> Iterator[Session]:
+        """A session on the endpoint of that slug, registered as a worker of the run.
+
+        Raises:
+            ConfigurationError: There is no such endpoint, or its settings or sinks do not parse.
+        """
+        with self.database.operator() as tx:
+            found, sinks = endpoint(tx, slug), sink_settings(tx)
+        with ExitStack() as stack:
+            source = open_source(found, self.tools)
+            stack.callback(source.close)
+            opened = {name: open_sink(name, sinks, self.tools) for name in found.sinks}
+            for sink in opened.values():
+                stack.callback(sink.close)
+            me = stack.enter_context(worker(self.database, run_id))
+            yield Session(endpoint=found, source=source, sinks=opened, services=self, worker=me, progress=progress or _silent)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run's hold on one endpoint.
+
+    Attributes:
+        stop: Set when the run is to end: whatever takes long looks at it.
+        clock: Now, aware, UTC.
+    """
+
+    endpoint: Endpoint
+    source: Source
+    sinks: Mapping[str, Sink]
+    services: Services
+    worker: Worker
+    progress: Callable[[Progress], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+
+def open_services(settings: Settings, database_url: SecretStr) -> Services:
+    """The services of this process on the given database; connects on first use."""
+    secrets = Secrets(environment(), settings.config_file.parent)
+    s3 = settings.s3
+    blobs = open_blobs(None if s3 else settings.home / "objects", s3)
+    return Services(
+        settings=settings, database=Database(database_url), blobs=blobs, tools=Tools(secret=secrets.resolve, database_url=database_url)
+    )
+
+
+def open_source(found: Endpoint, tools: Tools) -> Source:
+    """The endpoint's source.
+
+    Raises:
+        ConfigurationError: The kind is unknown, or its settings do not parse.
+    """
+    kind = source_type(found.kind)
+    return kind(_parse(f"endpoint {found.slug!r}", kind.config_type, found.settings), tools)
+
+
+def open_sink(name: str, configured: Mapping[str, SinkSettings], tools: Tools) -> Sink:
+    """The sink of that name.
+
+    Raises:
+        ConfigurationError: No such sink is configured, its kind is unknown, or its settings do not parse.
+    """
+    if name not in configured:
+        raise ConfigurationError(f"there is no sink {name!r}", advice=f"configured: {', '.join(sorted(configured)) or 'none'}")
+    kind = sink_type(configured[name].kind)
+    return kind(name, _parse(f"sink {name!r}", kind.config_type, configured[name].settings), tools)
+
+
+def _parse(what: str, model: Any, settings: Mapping[str, Any]) -> Any:
+    try:
+        return model.model_validate(dict(settings))
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"the settings of {what} do not parse: {mistakes}", advice="run `connectors validate`") from error
+
+
+def _silent(_: Progress) -> None:
+    """For callers that do not look."""

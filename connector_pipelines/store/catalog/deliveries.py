@@ -1,0 +1,230 @@
+"""What each sink holds, and what it is still to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from connector_pipelines.core.types import Chunk, DayRange, Document, DocumentRef, Place
+from connector_pipelines.store.catalog.configuration import Endpoint
+from connector_pipelines.store.catalog.database import Transaction, copy_into
+from connector_pipelines.store.catalog.failures import ItemFailure, record_failures, resolve
+from connector_pipelines.store.catalog.workers import ALIVE, Worker
+
+if TYPE_CHECKING:
+    from connector_pipelines.core.types import Vector
+
+__all__ = [
+    "FailedDelivery",
+    "Owed",
+    "claim",
+    "documents",
+    "heal",
+    "held",
+    "let_go",
+    "plan",
+    "redeliver",
+    "refs",
+    "save",
+    "save_embeddings",
+    "save_failed",
+    "unknown",
+    "vectors",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One thing a sink is to be told. `put` false means: hold nothing. `document_id` None: it never was a document."""
+
+    file_id: int
+    generation: int
+    put: bool
+    document_id: str | None
+    day: date
+    path: str
+    attempts: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    owed: Owed
+    failure: ItemFailure
+
+
+# A sink is owed a put when it does not hold the file's present generation, and a removal when the file is no longer
+# anything (deleted, failed or skipped) and it may hold something. Files on their way are left as they are.
+_OWED = """
+    (f.status = 'extracted' AND NOT (d.status IN ('delivered', 'failed') AND d.generation = f.generation))
+    OR (f.status IN ('deleted', 'failed', 'skipped') AND d.status <> 'removed')
+"""
+
+
+def plan(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
+    """Make sure the sink has a row for each document of the endpoint: a sink added later finds its work by this."""
+    tx.execute(
+        """INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
+           SELECT f.id, %(sink)s, f.tenant_id, f.endpoint_id FROM files f
+           WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted'
+             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.file_id = f.id AND d.sink = %(sink)s)
+           ON CONFLICT DO NOTHING""",
+        {"endpoint": endpoint.id, "sink": sink},
+    )
+
+
+def claim(tx: Transaction, endpoint: Endpoint, sink: str, worker: Worker, *, days: DayRange, now: datetime, limit: int) -> list[Owed]:
+    """Take up to `limit` of what the sink is owed, in file order."""
+    rows = tx.execute(
+        f"""WITH taken AS (
+                SELECT d.file_id, d.sink, f.generation, f.status, f.window_day, f.path FROM deliveries d JOIN files f ON f.id = d.file_id
+                WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND ({_OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
+                  AND f.window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
+                  AND (d.claimed_by IS NULL OR d.claimed_by NOT IN {ALIVE})
+                ORDER BY d.file_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED)
+            UPDATE deliveries d SET claimed_by = %(worker)s FROM taken t LEFT JOIN documents x ON x.file_id = t.file_id WHERE d.file_id = t.file_id AND d.sink = t.sink
+            RETURNING d.file_id, t.generation, t.status = 'extracted' AS put, t.window_day AS day, t.path, d.attempts,
+                      x.id::text AS document_id, coalesce(x.chunk_count, 0) AS chunks""",
+        {"endpoint": endpoint.id, "sink": sink, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit},
+    ).fetchall()
+    return sorted((Owed(**row) for row in rows), key=lambda o: o.file_id)
+
+
+def documents(tx: Transaction, endpoint: Endpoint, owed: Sequence[Owed]) -> tuple[list[Document], list[Owed]]:
+    """The documents to put, with their chunks and without vectors; and those that changed since they were claimed.
+
+    Read in one statement, so that chunks and generation belong together.
+    """
+    wanted = {o.file_id: o for o in owed}
+    rows = tx.execute(
+        """SELECT f.id AS file_id, f.generation, f.status, f.path, f.url, f.source_modified_at, x.id::text AS document_id, x.title, x.content_type,
+                  x.acl, x.metadata,
+                  (SELECT jsonb_agg(jsonb_build_array(c.text, encode(c.content_hash, 'hex'), c.place) ORDER BY c.ordinal) FROM chunks c
+                   WHERE c.document_id = x.id) AS chunks
+           FROM files f JOIN documents x ON x.file_id = f.id WHERE f.id = ANY(%s) ORDER BY f.id""",
+        [list(wanted)],
+    ).fetchall()
+    current = [r for r in rows if r["status"] == "extracted" and r["generation"] == wanted[r["file_id"]].generation]
+    found = {r["file_id"] for r in current}
+    return [_document(endpoint, r) for r in current], [o for o in owed if o.file_id not in found]
+
+
+def vectors(tx: Transaction, tenant_id: str, model: str, hashes: Iterable[bytes]) -> dict[bytes, Vector]:
+    """Vectors already paid for, by content hash."""
+    import numpy as np
+
+    rows = tx.execute(
+        "SELECT content_hash, vector FROM embeddings WHERE tenant_id = %s AND model = %s AND content_hash = ANY(%s)",
+        [tenant_id, model, list(hashes)],
+    ).fetchall()
+    return {r["content_hash"]: np.frombuffer(r["vector"], dtype="<f4") for r in rows}
+
+
+def save_embeddings(tx: Transaction, tenant_id: str, model: str, found: Mapping[bytes, Vector]) -> None:
+    columns = ("tenant_id", "model", "content_hash", "vector")
+    copy_into(tx, "embedded", columns, ((tenant_id, model, h, v.astype("<f4").tobytes()) for h, v in found.items()), like="embeddings")
+    tx.execute(f"INSERT INTO embeddings ({', '.join(columns)}) SELECT * FROM embedded ON CONFLICT DO NOTHING")
+    tx.execute("DROP TABLE embedded")
+
+
+def save(tx: Transaction, sink: str, told: Sequence[Owed], now: datetime) -> None:
+    """The sink has been told these; what changed meanwhile stays owed, because its generation differs."""
+    tx.execute(
+        """UPDATE deliveries d SET status = CASE WHEN t.put THEN 'delivered' ELSE 'removed' END, generation = t.generation, delivered_at = %s,
+                  attempts = 0, retry_at = NULL, claimed_by = NULL
+           FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[]) AS t(file_id, generation, put) WHERE d.file_id = t.file_id AND d.sink = %s""",
+        [now, [o.file_id for o in told], [o.generation for o in told], [o.put for o in told], sink],
+    )
+    resolve(tx, [o.file_id for o in told], ["deliver"], now, sink)
+
+
+def save_failed(tx: Transaction, endpoint: Endpoint, sink: str, failed: Sequence[FailedDelivery], now: datetime) -> None:
+    record_failures(tx, endpoint, [f.failure for f in failed], now)
+    tx.execute(
+        """UPDATE deliveries d SET claimed_by = NULL, attempts = t.attempts, retry_at = t.retry_at,
+                  status = CASE WHEN t.retry_at IS NULL AND t.put THEN 'failed' ELSE d.status END,
+                  generation = CASE WHEN t.retry_at IS NULL AND t.put THEN t.generation ELSE d.generation END
+           FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::bigint[], %s::boolean[]) AS t(file_id, attempts, retry_at, generation, put)
+           WHERE d.file_id = t.file_id AND d.sink = %s""",
+        [
+            [f.owed.file_id for f in failed], [f.failure.attempts for f in failed], [f.failure.retry_at for f in failed],
+            [f.owed.generation for f in failed], [f.owed.put for f in failed], sink,
+        ],
+    )  # fmt: skip
+
+
+def let_go(tx: Transaction, sink: str, owed: Sequence[Owed]) -> None:
+    """Give claimed deliveries back untold; they stay owed."""
+    tx.execute("UPDATE deliveries SET claimed_by = NULL WHERE sink = %s AND file_id = ANY(%s)", [sink, [o.file_id for o in owed]])
+
+
+def redeliver(tx: Transaction, endpoint: Endpoint, sink: str, days: DayRange) -> int:
+    """Make the sink be told everything of these days again."""
+    return tx.execute(
+        """UPDATE deliveries d SET status = 'pending', attempts = 0, retry_at = NULL, claimed_by = NULL FROM files f
+           WHERE f.id = d.file_id AND d.endpoint_id = %s AND d.sink = %s AND d.status <> 'removed'
+             AND f.window_day BETWEEN coalesce(%s, '-infinity'::date) AND coalesce(%s, 'infinity'::date)""",
+        [endpoint.id, sink, days.first, days.last],
+    ).rowcount
+
+
+def held(tx: Transaction, endpoint: Endpoint, sink: str) -> dict[str, int]:
+    """What the catalog believes the sink holds: generation by document id."""
+    rows = tx.execute(
+        """SELECT x.id::text AS id, d.generation FROM deliveries d JOIN documents x ON x.file_id = d.file_id
+           WHERE d.endpoint_id = %s AND d.sink = %s AND d.status = 'delivered'""",
+        [endpoint.id, sink],
+    ).fetchall()
+    return {r["id"]: r["generation"] for r in rows}
+
+
+def heal(tx: Transaction, endpoint: Endpoint, sink: str, document_ids: Sequence[str]) -> int:
+    """Owe the sink these documents again, because what it holds is not what it was told; how many are ours."""
+    return tx.execute(
+        """UPDATE deliveries d SET status = 'pending', generation = 0, attempts = 0, retry_at = NULL FROM documents x
+           WHERE x.file_id = d.file_id AND d.endpoint_id = %s AND d.sink = %s AND x.id = ANY(%s::uuid[])""",
+        [endpoint.id, sink, list(document_ids)],
+    ).rowcount
+
+
+def unknown(tx: Transaction, endpoint: Endpoint, document_ids: Sequence[str]) -> list[str]:
+    """Those of the ids that are no document of this endpoint: left behind by something that is gone."""
+    rows = tx.execute(
+        """SELECT w.id FROM unnest(%s::text[]) AS w(id) WHERE NOT EXISTS (
+               SELECT 1 FROM documents x JOIN files f ON f.id = x.file_id WHERE x.id::text = w.id AND f.endpoint_id = %s)""",
+        [list(document_ids), endpoint.id],
+    ).fetchall()
+    return [r["id"] for r in rows]
+
+
+def refs(endpoint: Endpoint, owed: Sequence[Owed]) -> list[DocumentRef]:
+    """What to remove; a file that never was a document is nowhere."""
+    return [
+        DocumentRef(id=o.document_id, tenant_id=endpoint.tenant_id, endpoint=endpoint.slug, generation=o.generation)
+        for o in owed
+        if o.document_id
+    ]
+
+
+def _document(endpoint: Endpoint, row: Mapping[str, Any]) -> Document:
+    chunks = tuple(
+        Chunk(ordinal=n, text=text, hash=bytes.fromhex(digest), place=Place(**place))
+        for n, (text, digest, place) in enumerate(row["chunks"] or ())
+    )
+    return Document(
+        id=row["document_id"],
+        tenant_id=endpoint.tenant_id,
+        endpoint=endpoint.slug,
+        generation=row["generation"],
+        kind=endpoint.kind,
+        title=row["title"] or row["path"].rsplit("/", 1)[-1],
+        path=row["path"],
+        media_type=row["content_type"],
+        url=row["url"],
+        modified_at=row["source_modified_at"],
+        acl=row["acl"],
+        metadata=row["metadata"],
+        chunks=chunks,
+    )

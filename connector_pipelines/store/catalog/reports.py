@@ -1,0 +1,211 @@
+"""What people ask: how much there is of everything, per endpoint and per window, and what it adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from connector_pipelines.core.errors import ConnectorError
+from connector_pipelines.core.types import DayRange, Place
+from connector_pipelines.store.catalog.configuration import Endpoint
+from connector_pipelines.store.catalog.database import Database, Transaction
+from connector_pipelines.telemetry import scrub
+
+__all__ = [
+    "Citation",
+    "DayCounts",
+    "EndpointStatus",
+    "StageLog",
+    "citations",
+    "day_counts",
+    "days_changed",
+    "endpoint_status",
+    "last_logs",
+    "stage_log",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCounts:
+    """The standing counts of one day of source time. Deleted files do not count."""
+
+    day: date
+    files: int
+    bytes: int
+    waiting: int
+    stored: int
+    extracted: int
+    skipped: int
+    failed: int
+    chunks: int
+    delivered: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """One endpoint, adding up: seen = waiting + stored + extracted + skipped + failed.
+
+    Attributes:
+        state: idle, syncing, active, error, disabled, paused or held (deletions wait for approval).
+        skipped: By reason.
+        failed: By code.
+        sinks: By sink name: delivered, failed and owed documents.
+    """
+
+    slug: str
+    kind: str
+    connector: str
+    tenant: str
+    state: str
+    schedule: Mapping[str, Any]
+    seen: int
+    waiting: int
+    stored: int
+    extracted: int
+    skipped: Mapping[str, int]
+    failed: Mapping[str, int]
+    bytes: int
+    sinks: Mapping[str, Mapping[str, int]]
+    synced_at: datetime | None
+    next_due_at: datetime | None
+    retry_at: datetime | None
+    held_deletions: Mapping[str, Any] | None
+    last_error: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A chunk found, as the catalog knows it now."""
+
+    document_id: str
+    ordinal: int
+    title: str
+    path: str
+    url: str | None
+    endpoint: str
+    kind: str
+    text: str
+    place: Place
+
+
+@dataclass(slots=True)
+class StageLog:
+    """The counts of one stage of one run; they are in `sync_logs` when the block ends."""
+
+    id: int
+    started_at: datetime
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def stage_log(database: Database, endpoint: Endpoint, run_id: str, stage: str) -> Iterator[StageLog]:
+    """One row of `sync_logs` around a stage: it says started, then done or failed and why."""
+    with database.tenant(endpoint.tenant_id) as tx:
+        row = tx.execute(
+            "INSERT INTO sync_logs (tenant_id, endpoint_id, run_id, stage) VALUES (%s, %s, %s, %s) RETURNING id, started_at",
+            [endpoint.tenant_id, endpoint.id, run_id, stage],
+        ).fetchone()
+    assert row is not None  # noqa: S101 - INSERT … RETURNING gives a row
+    log = StageLog(row["id"], row["started_at"])
+    try:
+        yield log
+    except BaseException as error:
+        _close(database, endpoint, log, "failed", error)
+        raise
+    _close(database, endpoint, log, "done", None)
+
+
+def _close(database: Database, endpoint: Endpoint, log: StageLog, status: str, error: BaseException | None) -> None:
+    code = error.code if isinstance(error, ConnectorError) else type(error).__name__ if error else None
+    message = scrub(str(error))[:2000] if error else None
+    with database.tenant(endpoint.tenant_id) as tx:
+        tx.execute(
+            "UPDATE sync_logs SET finished_at = now(), status = %s, counts = %s, error_code = %s, error_message = %s WHERE id = %s",
+            [status, Jsonb(log.counts), code, message, log.id],
+        )
+
+
+def last_logs(tx: Transaction, endpoint_id: str, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest rows of `sync_logs` of an endpoint, newest first."""
+    return tx.execute("SELECT * FROM sync_logs WHERE endpoint_id = %s ORDER BY id DESC LIMIT %s", [endpoint_id, limit]).fetchall()
+
+
+def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayCounts]:
+    """Standing counts of each day that has files, by day."""
+    rows = tx.execute(
+        """WITH f AS (
+               SELECT id, window_day, size, status FROM files WHERE endpoint_id = %(endpoint)s AND status <> 'deleted'
+               AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
+           ), sunk AS (
+               SELECT window_day, jsonb_object_agg(sink, n) AS delivered FROM (
+                   SELECT f.window_day, d.sink, count(*) AS n FROM f JOIN deliveries d ON d.file_id = f.id AND d.status = 'delivered' GROUP BY 1, 2) s
+               GROUP BY 1
+           )
+           SELECT f.window_day AS day, count(*) AS files, coalesce(sum(f.size), 0)::bigint AS bytes,
+                  count(*) FILTER (WHERE f.status = 'listed') AS waiting, count(*) FILTER (WHERE f.status = 'stored') AS stored,
+                  count(*) FILTER (WHERE f.status = 'extracted') AS extracted, count(*) FILTER (WHERE f.status = 'skipped') AS skipped,
+                  count(*) FILTER (WHERE f.status = 'failed') AS failed, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
+                  coalesce((SELECT delivered FROM sunk WHERE sunk.window_day = f.window_day), '{}') AS delivered
+           FROM f LEFT JOIN documents x ON x.file_id = f.id AND f.status = 'extracted' GROUP BY f.window_day ORDER BY f.window_day""",
+        {"endpoint": endpoint.id, "first": days.first, "last": days.last},
+    ).fetchall()
+    return [DayCounts(**row) for row in rows]
+
+
+def days_changed(tx: Transaction, endpoint: Endpoint, at: datetime) -> dict[date, int]:
+    """By day, the files a listing that began `at` changed: found, changed, restored or deleted."""
+    rows = tx.execute(
+        "SELECT window_day, count(*) AS n FROM files WHERE endpoint_id = %s AND changed_at = %s GROUP BY window_day", [endpoint.id, at]
+    ).fetchall()
+    return {r["window_day"]: r["n"] for r in rows}
+
+
+def endpoint_status(tx: Transaction, slug: str | None = None) -> list[EndpointStatus]:
+    """Every endpoint not removed, by slug, or the one named. Needs an operator's transaction."""
+    rows = tx.execute(_STATUS, {"slug": slug}).fetchall()
+    return [EndpointStatus(**row) for row in rows]
+
+
+def citations(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Citation]:
+    """(document id, ordinal) to what stands there now; what was deleted or replaced since is left out."""
+    rows = tx.execute(
+        """SELECT x.id::text AS document_id, c.ordinal, coalesce(x.title, regexp_replace(f.path, '^.*/', '')) AS title, f.path, f.url,
+                  e.slug AS endpoint, k.kind, c.text, c.place
+           FROM unnest(%s::uuid[], %s::int[]) AS w(document_id, ordinal)
+           JOIN chunks c ON c.document_id = w.document_id AND c.ordinal = w.ordinal JOIN documents x ON x.id = c.document_id
+           JOIN files f ON f.id = x.file_id AND f.status NOT IN ('deleted', 'failed', 'skipped')
+           JOIN endpoints e ON e.id = f.endpoint_id JOIN connectors k ON k.id = e.connector_id""",
+        [[w[0] for w in wanted], [w[1] for w in wanted]],
+    ).fetchall()
+    return {(r["document_id"], r["ordinal"]): Citation(**{**r, "place": Place(**r["place"])}) for r in rows}
+
+
+_STATUS = """
+    SELECT e.slug, k.kind, k.name AS connector, t.name AS tenant,
+           CASE WHEN e.paused THEN 'paused' WHEN e.held_deletions IS NOT NULL THEN 'held' ELSE k.status END AS state, e.schedule,
+           coalesce(n.seen, 0) AS seen, coalesce(n.waiting, 0) AS waiting, coalesce(n.stored, 0) AS stored, coalesce(n.extracted, 0) AS extracted,
+           coalesce(r.skipped, '{}') AS skipped, coalesce(r.failed, '{}') AS failed, coalesce(n.bytes, 0)::bigint AS bytes,
+           coalesce(s.sinks, '{}') AS sinks, e.synced_at, e.next_due_at, e.retry_at, e.held_deletions, k.last_error
+    FROM endpoints e JOIN connectors k ON k.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS seen, sum(size) AS bytes, count(*) FILTER (WHERE status = 'listed') AS waiting,
+               count(*) FILTER (WHERE status = 'stored') AS stored, count(*) FILTER (WHERE status = 'extracted') AS extracted
+        FROM files f WHERE f.endpoint_id = e.id AND f.status <> 'deleted') n ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(reason, n) FILTER (WHERE status = 'skipped') AS skipped, jsonb_object_agg(reason, n) FILTER (WHERE status = 'failed') AS failed
+        FROM (SELECT status, coalesce(reason, 'unknown') AS reason, count(*) AS n FROM files f
+              WHERE f.endpoint_id = e.id AND status IN ('skipped', 'failed') GROUP BY 1, 2) g) r ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(sink, jsonb_build_object('delivered', delivered, 'failed', failed, 'owed', greatest(n.extracted - delivered - failed, 0), 'to_remove', to_remove)) AS sinks
+        FROM (SELECT w.sink, count(*) FILTER (WHERE d.status = 'delivered' AND f.status = 'extracted' AND d.generation = f.generation) AS delivered,
+                     count(*) FILTER (WHERE d.status = 'failed' AND f.status = 'extracted' AND d.generation = f.generation) AS failed,
+                     count(*) FILTER (WHERE d.status IN ('delivered', 'pending', 'failed') AND f.status IN ('deleted', 'failed', 'skipped')) AS to_remove
+              FROM unnest(e.sinks) AS w(sink) LEFT JOIN deliveries d ON d.endpoint_id = e.id AND d.sink = w.sink LEFT JOIN files f ON f.id = d.file_id
+              GROUP BY w.sink) g) s ON true
+    WHERE e.removed_at IS NULL AND (%(slug)s::text IS NULL OR e.slug = %(slug)s) ORDER BY e.slug
+"""

@@ -1,0 +1,158 @@
+"""Which endpoints are due, and who holds one: rows say it, whatever the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connector_pipelines.core.config import Cron, Interval, Schedule
+from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.store.catalog.database import Transaction
+from connector_pipelines.store.catalog.workers import ALIVE, Worker
+
+__all__ = ["DueEndpoint", "begin", "due", "finish", "first_due", "hold", "next_due", "release", "request"]
+
+_LEFTOVERS_WAIT = timedelta(seconds=30)
+"""At least this long after a sync until the next one for what it left over: what stays overdue must not make run follow upon run."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueEndpoint:
+    """An endpoint that should sync now.
+
+    Attributes:
+        sync_number: Syncs begun so far. With the slug it names this due sync for ever.
+        reason: requested, interrupted, schedule or leftovers.
+        last_sync_s: Seconds the last sync took, or None before the first.
+    """
+
+    slug: str
+    kind: str
+    tenant: str
+    sync_number: int
+    reason: str
+    last_sync_s: float | None
+
+
+def first_due(schedule: Schedule, now: datetime) -> datetime | None:
+    """When an endpoint given this schedule now is first due: at once by interval, at the next time by cron."""
+    return now if isinstance(schedule, Interval) else next_due(schedule, now)
+
+
+def next_due(schedule: Schedule, now: datetime) -> datetime | None:
+    """The first instant after `now` that the schedule asks for, in UTC; None for a manual one.
+
+    Raises:
+        ConfigurationError: A cron expression that no day meets.
+    """
+    if isinstance(schedule, Interval):
+        return now + schedule.every
+    if isinstance(schedule, Cron):
+        from zoneinfo import ZoneInfo
+
+        from croniter import CroniterBadDateError, croniter
+
+        try:
+            found: datetime = croniter(schedule.expression, now.astimezone(ZoneInfo(schedule.timezone))).get_next(datetime)
+        except CroniterBadDateError as error:
+            raise ConfigurationError(f"the time {schedule.expression!r} never comes", advice="correct the cron expression") from error
+        return found.astimezone(UTC)
+    return None
+
+
+def due(tx: Transaction, kind: str, now: datetime) -> list[DueEndpoint]:
+    """Endpoints of the kind that should sync now and that no live worker holds. Needs an operator's transaction."""
+    rows = tx.execute(
+        f"""SELECT e.slug, c.kind, t.name AS tenant, e.sync_number, e.last_sync_s,
+                   CASE WHEN e.requested_at IS NOT NULL THEN 'requested' WHEN e.holder IS NOT NULL THEN 'interrupted'
+                        WHEN e.next_due_at <= %(now)s THEN 'schedule' ELSE 'leftovers' END AS reason
+            FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
+            WHERE c.kind = %(kind)s AND e.removed_at IS NULL AND NOT e.paused AND c.status NOT IN ('error', 'disabled')
+              AND (e.requested_at IS NOT NULL OR e.holder IS NOT NULL OR e.next_due_at <= %(now)s OR e.retry_at <= %(now)s)
+              AND (e.holder IS NULL OR e.holder NOT IN {ALIVE})
+            ORDER BY e.requested_at NULLS LAST, e.next_due_at, e.slug""",
+        {"kind": kind, "now": now},
+    ).fetchall()
+    return [DueEndpoint(**row) for row in rows]
+
+
+def request(tx: Transaction, slug: str, now: datetime) -> None:
+    """Ask for a sync as soon as may be; a connector that waited for a person is tried again.
+
+    Raises:
+        ConfigurationError: No such endpoint, or it is paused.
+    """
+    row = tx.execute(
+        "UPDATE endpoints SET requested_at = %s WHERE slug = %s AND removed_at IS NULL RETURNING connector_id, paused", [now, slug]
+    ).fetchone()
+    if row is None:
+        raise ConfigurationError(f"there is no endpoint {slug!r}", advice="`connectors status` lists them")
+    if row["paused"]:
+        raise ConfigurationError(f"the endpoint {slug!r} is paused", advice="set `paused: false` in connectors.yaml first")
+    tx.execute("UPDATE connectors SET status = 'idle' WHERE id = %s AND status = 'error'", [row["connector_id"]])
+
+
+def hold(tx: Transaction, endpoint_id: str, worker: Worker) -> bool:
+    """Take the endpoint's listing for this worker; False where a live worker has it."""
+    row = tx.execute(
+        f"UPDATE endpoints SET holder = %s WHERE id = %s AND (holder IS NULL OR holder = %s OR holder NOT IN {ALIVE}) RETURNING id",
+        [worker.id, endpoint_id, worker.id],
+    ).fetchone()
+    return row is not None
+
+
+def release(tx: Transaction, endpoint_id: str, worker: Worker) -> None:
+    tx.execute("UPDATE endpoints SET holder = NULL WHERE id = %s AND holder = %s", [endpoint_id, worker.id])
+
+
+def begin(tx: Transaction, endpoint_id: str, schedule: Schedule, now: datetime) -> None:
+    """Acknowledge that a sync began: what was due until now is answered by it, what comes after is not."""
+    tx.execute(
+        """UPDATE endpoints SET sync_number = sync_number + 1, requested_at = NULL, retry_at = NULL, next_due_at = %s, started_at = %s WHERE id = %s""",
+        [next_due(schedule, now), now, endpoint_id],
+    )
+    tx.execute(
+        "UPDATE connectors SET status = 'syncing' WHERE status <> 'disabled' AND id = (SELECT connector_id FROM endpoints WHERE id = %s)",
+        [endpoint_id],
+    )
+
+
+def finish(
+    tx: Transaction,
+    endpoint_id: str,
+    *,
+    started_at: datetime,
+    now: datetime,
+    error: dict[str, Any] | None,
+    stops: bool,
+    retry_at: datetime | None,
+) -> None:
+    """Record how a sync ended, and when what it left over may be tried again: at `retry_at`, or as its items wait to be."""
+    from psycopg.types.json import Jsonb
+
+    values = {
+        "id": endpoint_id, "failed": error is not None, "error": Jsonb(error) if error else None, "stops": stops, "started_at": started_at,
+        "now": now, "seconds": (now - started_at).total_seconds(), "retry_at": retry_at, "soonest": now + _LEFTOVERS_WAIT,
+    }  # fmt: skip
+    tx.execute(_FINISH_ENDPOINT, values)
+    tx.execute(_FINISH_CONNECTOR, values)
+
+
+# Asked of the work and not of the ledger: a row there may stay open for an item that nothing takes up any more.
+_FINISH_ENDPOINT = """
+    UPDATE endpoints e SET synced_at = CASE WHEN %(failed)s THEN synced_at ELSE %(now)s END, last_sync_s = %(seconds)s,
+           retry_at = coalesce(%(retry_at)s, (SELECT greatest(min(at), %(soonest)s) FROM (
+               SELECT f.retry_at FROM files f WHERE f.endpoint_id = e.id AND f.status IN ('listed', 'stored')
+               UNION ALL
+               SELECT d.retry_at FROM deliveries d WHERE d.endpoint_id = e.id AND d.retry_at IS NOT NULL AND d.sink = ANY(e.sinks)
+           ) AS waiting(at) HAVING min(at) IS NOT NULL))
+    WHERE e.id = %(id)s
+"""
+
+# What stopped the connector at another endpoint since this sync began stands until a person acts.
+_FINISH_CONNECTOR = """
+    UPDATE connectors SET status = CASE WHEN status = 'disabled' THEN status WHEN %(stops)s THEN 'error' ELSE 'active' END, last_error = %(error)s,
+           last_connected_at = CASE WHEN %(failed)s THEN last_connected_at ELSE %(now)s END, updated_at = %(now)s
+    WHERE id = (SELECT connector_id FROM endpoints WHERE id = %(id)s) AND NOT (status = 'error' AND updated_at > %(started_at)s AND NOT %(stops)s)
+"""

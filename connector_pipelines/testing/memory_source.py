@@ -1,0 +1,166 @@
+"""A source with a change feed, in memory: what the suite is proved on, and the other side of a test that needs one.
+
+    service = Service()
+    service.put("a.txt", b"a")
+    source = Source(Config(), plain_tools(), service=service)
+
+A kind that has a feed can be begun by copying `Source`: `_snapshot` and `_delta` are where the calls to the real
+service go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from connector_pipelines.core.errors import ConfigurationError, Forbidden, NotFound
+from connector_pipelines.core.protocols import SourceConfig, Tools
+from connector_pipelines.core.types import START, Ability, Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Probe, Upserted
+
+__all__ = ["Config", "Service", "Source"]
+
+_WRITTEN_AT: Final = datetime(2026, 5, 17, 12, tzinfo=UTC)
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+class Config(SourceConfig):
+    page_size: int = Field(3, ge=1, description="Changes in a page.")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    body: bytes
+    revision: int
+
+
+class Service:
+    """The other side: files by id, and an event for every change. A `RefusingWorld` of the source suite."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.events: list[str] = []
+        self.files: dict[str, _File] = {}
+        self.refused: set[str] = set()
+        self.is_there = True
+        self._lock = threading.Lock()
+        self._next_id = 0
+
+    def put(self, name: str, body: bytes) -> str:
+        with self._lock:
+            file_id = next((i for i, file in self.files.items() if file.name == name), None) or self._new_id()
+            self.files[file_id] = _File(name, body, len(self.events))
+            self.events.append(file_id)
+        return file_id
+
+    def remove(self, file_id: str) -> None:
+        with self._lock:
+            del self.files[file_id]
+            self.events.append(file_id)
+
+    def rename(self, file_id: str, name: str) -> str:
+        with self._lock:
+            self.files[file_id] = replace(self.files[file_id], name=name)
+            self.events.append(file_id)
+        return file_id
+
+    def refuse(self, file_id: str) -> None:
+        self.refused.add(file_id)
+
+    def forget_cursors(self) -> None:
+        self.epoch += 1
+
+    def vanish(self) -> None:
+        self.is_there = False
+
+    def _new_id(self) -> str:
+        self._next_id += 1
+        return f"id-{self._next_id}"
+
+
+class Source:
+    config_type: ClassVar[type[SourceConfig]] = Config
+
+    def __init__(self, config: Config, tools: Tools, *, service: Service | None = None) -> None:  # noqa: ARG002 - every source is lent the tools; this one needs none
+        self._config = config
+        self._service = service or Service()
+
+    def test(self) -> Probe:
+        self._check()
+        detail = f"{len(self._service.files)} files are there."
+        return Probe(account="memory", abilities=(Ability("list files", works=True, detail=detail),))
+
+    def list(self, folder: str = "") -> Iterator[FileRef]:
+        self._check()
+        if folder:
+            raise ConfigurationError(f"There is no folder {folder!r}: this source has no folders")
+        yield from (self._ref(file_id) for file_id in tuple(self._service.files))
+
+    def changes(self, cursor: Cursor = START) -> Iterator[ChangePage]:
+        self._check()
+        epoch, _, place = cursor.partition(":")
+        yield from self._delta(int(place)) if epoch == str(self._service.epoch) else self._snapshot()
+
+    @contextmanager
+    def open(self, ref: FileRef) -> Iterator[Iterator[bytes]]:
+        self._check()
+        file = self._service.files.get(ref.id)
+        if file is None:
+            raise NotFound(f"{ref.id!r} is gone")
+        if ref.id in self._service.refused:
+            raise Forbidden(f"{ref.id!r} is refused to this account")
+        yield (file.body[at : at + _CHUNK_BYTES] for at in range(0, len(file.body), _CHUNK_BYTES))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _snapshot(self) -> Iterator[ChangePage]:
+        # Taken before listing, so that nothing changed meanwhile is missed.
+        end = len(self._service.events)
+        for changes in self._pages(tuple(self._service.files)):
+            yield ChangePage(changes=tuple(c for c in changes if isinstance(c, Upserted)), snapshot=True)
+        yield ChangePage(changes=(), cursor=self._cursor(end), snapshot=True)
+
+    def _delta(self, place: int) -> Iterator[ChangePage]:
+        events = self._service.events[place:]
+        for changes in self._pages(events):
+            place += len(changes)
+            yield ChangePage(changes=changes, cursor=self._cursor(place))
+        if not events:
+            yield ChangePage(changes=(), cursor=self._cursor(place))
+
+    def _pages(self, file_ids: Iterable[str]) -> Iterator[tuple[Change, ...]]:
+        rest = iter(file_ids)
+        while page := tuple(islice(rest, self._config.page_size)):
+            yield tuple(self._change(file_id) for file_id in page)
+
+    def _change(self, file_id: str) -> Change:
+        return Upserted(self._ref(file_id)) if file_id in self._service.files else Deleted(file_id)
+
+    def _ref(self, file_id: str) -> FileRef:
+        file = self._service.files[file_id]
+        return FileRef(
+            id=file_id,
+            path=file.name,
+            version=str(file.revision),
+            media_type="text/plain" if file.name.endswith(".txt") else "application/octet-stream",
+            size=len(file.body),
+            modified_at=_WRITTEN_AT,
+            url=f"memory://{file_id}",
+            checksum=Checksum("sha256", hashlib.sha256(file.body).hexdigest()),
+        )
+
+    def _cursor(self, place: int) -> Cursor:
+        return Cursor(f"{self._service.epoch}:{place}")
+
+    def _check(self) -> None:
+        if not self._service.is_there:
+            raise ConfigurationError("What is synced from memory is not there", advice="Make another service.")

@@ -1,0 +1,21 @@
+"""What a connector under test is lent, with a secret that must not be seen anywhere."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from connector_pipelines.core.protocols import Tools
+
+__all__ = ["PLANTED_SECRET", "plain_tools"]
+
+PLANTED_SECRET = "planted-secret-7f3a"  # noqa: S105 - not a secret, but what stands in for one
+
+
+def plain_tools(database_url: str | None = None) -> Tools:
+    """Tools whose every secret is `PLANTED_SECRET`; the suites look for it where it must not be.
+
+    Args:
+        database_url: Of a Postgres for the sinks that need one; by default one that does not answer.
+    """
+    url = database_url or f"postgresql://nobody:{PLANTED_SECRET}@127.0.0.1:1/none"
+    return Tools(secret=lambda _reference: SecretStr(PLANTED_SECRET), database_url=SecretStr(url))
