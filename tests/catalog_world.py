@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -30,7 +31,7 @@ from connector_pipelines.store.catalog.listing import Absent, Listing, PageCount
 from connector_pipelines.store.catalog.reports import stage_log
 from connector_pipelines.store.catalog.workers import Worker, worker
 
-__all__ = ["ALWAYS", "EARLIER", "NOW", "Pass", "World", "config", "endpoint_config", "ref"]
+__all__ = ["ALWAYS", "EARLIER", "NOW", "Pass", "World", "at_once", "config", "endpoint_config", "ref"]
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -53,6 +54,10 @@ def config(*endpoints: EndpointConfig, kind: str = "local_folder", connector: st
         connectors=(ConnectorConfig(name=connector, kind=kind, tenant=tenant, endpoints=endpoints or (endpoint_config(),)),),
         sinks={"vectors": SinkSettings(kind="memory"), "search": SinkSettings(kind="memory")},
     )
+
+
+class _BrokenOff(Exception):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,12 @@ class World:
             deleted = listing.finish_snapshot([r.id for r in absent.refs], Cursor(cursor))
         return Pass(counts, moved, absent, deleted)
 
+    def break_off(self, *changes: FileRef | Change) -> None:
+        """A pass that records a page and then ends as if its process did."""
+        with suppress(_BrokenOff), self.listing() as listing:
+            listing.record(page(*changes, snapshot=True))
+            raise _BrokenOff
+
     def delta(self, *changes: FileRef | Change, cursor: str = "next") -> PageCounts:
         with self.listing() as listing:
             return listing.record(page(*changes, cursor=cursor))
@@ -175,9 +186,7 @@ class World:
         with self.database.tenant(self.endpoint.tenant_id) as tx:
             deliveries.plan(tx, self.endpoint, sink)
 
-    def owed(
-        self, sink: str = "vectors", *, by: Worker | None = None, days: DayRange = ALWAYS, limit: int = 1000
-    ) -> list[deliveries.Owed]:
+    def owed(self, sink: str = "vectors", *, by: Worker | None = None, days: DayRange = ALWAYS, limit: int = 1000) -> list[deliveries.Owed]:
         self.plan(sink)
         with self.database.tenant(self.endpoint.tenant_id) as tx:
             return deliveries.claim(tx, self.endpoint, sink, by or self.worker, days=days, now=self.now, limit=limit)
@@ -220,7 +229,12 @@ def extracted(file: work.Claimed, *texts: str) -> work.Extracted:
 
 
 def failure(file: work.Claimed, stage: str, error: ConnectorError, retry_at: datetime | None) -> work.Failed:
-    told = ItemFailure(
-        item=file.ref.path, file_id=file.file_id, stage=stage, error=error, attempts=file.attempts + 1, retry_at=retry_at
-    )
+    told = ItemFailure(item=file.ref.path, file_id=file.file_id, stage=stage, error=error, attempts=file.attempts + 1, retry_at=retry_at)
     return work.Failed(file, told)
+
+
+def at_once(*acts: Callable[[], object]) -> None:
+    """Each in a thread of its own. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(acts)) as pool:
+        for running in [pool.submit(act) for act in acts]:
+            running.result()

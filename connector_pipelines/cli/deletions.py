@@ -43,14 +43,17 @@ def purge(slug: _Slug, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do
     from connector_pipelines.cli.opening import ACTOR, opened
     from connector_pipelines.cli.output import count, size
     from connector_pipelines.pipeline.purging import purge as forget
-    from connector_pipelines.store.catalog.administration import documents_of, endpoint_even_removed
+    from connector_pipelines.store.catalog.administration import documents_of
+    from connector_pipelines.store.catalog.configuration import endpoint as endpoint_of
 
     with opened() as services:
         with services.database.operator() as tx:
-            endpoint, removed = endpoint_even_removed(tx, slug)
+            endpoint = endpoint_of(tx, slug, even_removed=True)
             documents = len(documents_of(tx, endpoint))
         note = (
-            "" if removed else " It is still configured: take it out of connectors.yaml too, or the next `connectors apply` brings it back."
+            ""
+            if endpoint.removed
+            else " It is still configured: take it out of connectors.yaml too, or the next `connectors apply` brings it back."
         )
         _ask(f"Forget {slug} and the {count(documents, 'document')} it brought in?{note}", yes=yes)
         done = forget(services, slug, f"purge-{slug}", datetime.now(UTC), actor=ACTOR)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-QUESTION = "how far did the retaining wall move"
+QUESTION = "by how many mm did axis 7 move"
 PASSAGES = 3
 
 

@@ -29,7 +29,8 @@ def search(
     from connector_pipelines.cli.opening import opened
     from connector_pipelines.cli.output import emit_json
     from connector_pipelines.pipeline.search import search as search_all
-    from connector_pipelines.store.catalog.administration import anything_delivered, endpoint_even_removed
+    from connector_pipelines.store.catalog.administration import anything_delivered
+    from connector_pipelines.store.catalog.configuration import endpoint as endpoint_of
 
     if not text.strip():
         raise typer.BadParameter("say what to look for")
@@ -37,7 +38,7 @@ def search(
         with services.database.operator() as tx:
             begun = anything_delivered(tx)
             if endpoint is not None:
-                endpoint_even_removed(tx, endpoint)
+                endpoint_of(tx, endpoint, even_removed=True)
         found = search_all(services, text, tenant=tenant, endpoint=endpoint, limit=limit) if begun else []
     if json:
         emit_json([as_json(result) for result in found])

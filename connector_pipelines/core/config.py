@@ -10,14 +10,15 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 __all__ = [
     "Auth", "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "NoAuth",
-    "PartitionsConfig", "Schedule", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
+    "PartitionsConfig", "Schedule", "SecretReference", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
 ]  # fmt: skip
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*", re.DOTALL)
 
 
 def parse_duration(value: object) -> object:
@@ -38,12 +39,22 @@ def format_duration(value: timedelta) -> str:
     return " ".join(f"{n}{unit}" for n, unit in parts if n) or "0s"
 
 
+def _reference(value: str) -> str:
+    if not _REFERENCE.fullmatch(value):
+        raise ValueError("should be a reference to a secret, env:NAME or file:PATH, never the secret itself (not shown)")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$", description="Lower-case letters, digits and underscores.")]
 
+SecretReference = Annotated[str, AfterValidator(_reference)]
+"""`env:NAME` or `file:PATH`. A secret in its place is refused before it gets into a row, a form or a log."""
+
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Inputs hidden: a traceback shows pydantic's error too, and what is wrong may be a secret in the wrong place.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class NoAuth(_Model):
@@ -103,7 +114,9 @@ class ExtractionLimits(_Model):
     max_unpacked_bytes: int = Field(1024**3, gt=0, description="Bytes an archive format (docx, xlsx, pptx) may unpack to.")
     max_memory_bytes: int = Field(2 * 1024**3, ge=256 * 1024**2, description="Bytes of address space of one extraction worker.")
     time_limit: Duration = Field(timedelta(minutes=2), description="Wall time for one file.")
-    passwords: tuple[str, ...] = Field((), description="References (`env:NAME`, `file:PATH`) to passwords tried on encrypted files.")
+    passwords: tuple[SecretReference, ...] = Field(
+        (), description="References (`env:NAME`, `file:PATH`) to passwords tried on encrypted files."
+    )
 
 
 class EndpointConfig(_Model):

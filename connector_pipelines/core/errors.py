@@ -53,6 +53,10 @@ class ConnectorError(Exception):
         super().__init__(message)
         self.advice = advice
 
+    def as_json(self) -> dict[str, str]:
+        """Code, class, message and advice, to be kept and shown."""
+        return {"code": self.code, "class": self.error_class, "message": str(self), "advice": self.advice}
+
 
 class TransientError(ConnectorError):
     """Expected to pass.

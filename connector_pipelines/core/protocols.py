@@ -30,15 +30,16 @@ __all__ = [
 
 
 class SourceConfig(BaseModel):
-    """Base of every source's settings. A secret is a reference (`env:NAME`, `file:PATH`), never a value."""
+    """Base of every source's settings. A secret is a reference (`core.config.SecretReference`), never a value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Inputs hidden: a traceback shows pydantic's error too, and what is wrong may be a secret in the wrong place.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SinkConfig(BaseModel):
-    """Base of every sink's settings. A secret is a reference (`env:NAME`, `file:PATH`), never a value."""
+    """Base of every sink's settings. A secret is a reference (`core.config.SecretReference`), never a value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

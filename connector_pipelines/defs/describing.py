@@ -35,7 +35,7 @@ def description(known: Known, endpoint: KnownEndpoint, stage: str) -> str:
         (
             f"**{_plain(endpoint.name)}** ({endpoint.kind}, connector {_plain(endpoint.connector)}). {what}",
             f"Synced {_in_words(endpoint.schedule)}.",
-            f"```\nconnectors sync {endpoint.slug}\nconnectors status {endpoint.slug}\nconnectors failures {endpoint.slug}\n```",
+            f"```\nconnectors sync {endpoint.slug}\nconnectors status {endpoint.slug}\nconnectors failures --endpoint {endpoint.slug}\n```",
         )
     )
 

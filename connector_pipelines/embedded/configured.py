@@ -5,17 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from psycopg.types.json import Jsonb
-
 from connector_pipelines.core.config import ConnectorsFile
 from connector_pipelines.pipeline.connectors_file import read_connectors_file
 from connector_pipelines.pipeline.session import Services
-from connector_pipelines.store.catalog.configuration import Applied, apply
-from connector_pipelines.store.catalog.database import Transaction
+from connector_pipelines.store.catalog.configuration import Applied, applied_digest, apply, remember_applied
 
 __all__ = ["apply_file", "apply_if_changed"]
-
-_ACTION = "apply_file"
 
 
 def apply_file(services: Services, path: Path, actor: str) -> Applied:
@@ -28,8 +23,8 @@ def apply_file(services: Services, path: Path, actor: str) -> Applied:
     with services.database.operator() as tx:
         applied = apply(tx, wanted, actor=actor)
         digest = _digest(wanted)
-        if _last_digest(tx) != digest:
-            _remember(tx, digest, actor)
+        if applied_digest(tx) != digest:
+            remember_applied(tx, digest, actor=actor)
     return applied
 
 
@@ -43,22 +38,10 @@ def apply_if_changed(services: Services, path: Path, actor: str) -> Applied | No
     """
     digest = _digest(read_connectors_file(path))
     with services.database.operator() as tx:
-        seen = _last_digest(tx)
+        seen = applied_digest(tx)
     return None if seen == digest else apply_file(services, path, actor)
 
 
 def _digest(wanted: ConnectorsFile) -> str:
     """Of what the file says, not of how: relative paths are absolute in it, comments and order of keys are gone."""
     return hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()
-
-
-def _last_digest(tx: Transaction) -> str | None:
-    row = tx.execute("SELECT details->>'sha256' AS digest FROM audit_log WHERE action = %s ORDER BY id DESC LIMIT 1", [_ACTION]).fetchone()
-    return row["digest"] if row else None
-
-
-def _remember(tx: Transaction, digest: str, actor: str) -> None:
-    tx.execute(
-        "INSERT INTO audit_log (actor, action, subject, details) VALUES (%s, %s, 'connectors.yaml', %s)",
-        [actor, _ACTION, Jsonb({"sha256": digest})],
-    )

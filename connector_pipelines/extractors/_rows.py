@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from connector_pipelines.core.types import Place, Section
 
-__all__ = ["HEAD_ROWS", "Head", "is_filled", "is_typed", "read_head", "row_sections"]
+__all__ = ["HEAD_ROWS", "Head", "column_name", "is_filled", "is_typed", "read_head", "row_sections"]
 
 HEAD_ROWS = 50
 """How many rows `read_head` wants to see, where there are as many."""
@@ -68,6 +68,12 @@ def row_sections(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str
         yield Section("\n\n".join(texts), place)
 
 
+def column_name(names: Sequence[str], index: int) -> str:
+    """What the column at `index`, from 0, is called; `column 1` and so on where it has no name."""
+    name = " ".join(names[index].split())[:_LONGEST_NAME] if index < len(names) else ""
+    return name or f"column {index + 1}"
+
+
 def is_filled(row: Sequence[str]) -> bool:
     """Whether any cell says something."""
     return any(cell and not cell.isspace() for cell in row)
@@ -105,12 +111,7 @@ def _lines(row: Sequence[str], header: Sequence[str] | None) -> Iterator[str]:
     for index, cell in enumerate(row):
         value = " ".join(cell.split())
         if value:
-            yield f"{_name(names, index)}: {value}"
-
-
-def _name(names: Sequence[str], index: int) -> str:
-    name = " ".join(names[index].split())[:_LONGEST_NAME] if index < len(names) else ""
-    return name or f"column {index + 1}"
+            yield f"{column_name(names, index)}: {value}"
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:

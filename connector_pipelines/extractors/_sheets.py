@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from connector_pipelines.core.errors import Encrypted, Malformed
 from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.extractors._profile import describe, look_ahead
 from connector_pipelines.extractors._rows import HEAD_ROWS, is_filled, read_head, row_sections
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_sheets"]
 
+_SCHEMA_CHARS = 2000
 _Cell = int | float | str | bool | time | date | datetime | timedelta
 
 
@@ -24,6 +26,7 @@ _Cell = int | float | str | bool | time | date | datetime | timedelta
 class _Tally:
     rows: int = 0
     troubles: list[str] = field(default_factory=list)
+    schemas: list[str] = field(default_factory=list)
 
 
 def read_sheets(file: InputFile) -> Iterator[Section | Facts]:
@@ -42,7 +45,10 @@ def read_sheets(file: InputFile) -> Iterator[Section | Facts]:
     if not tally.rows and not tally.troubles:
         tally.troubles.append("no cell of the workbook has a value, as far as this reader knows the format")
     hidden = sum(sheet.visible != SheetVisibleEnum.Visible for sheet in sheets)
-    yield Facts(details={"sheets": len(sheets), "hidden_sheets": hidden, "rows": tally.rows}, warnings=tuple(tally.troubles))
+    details: dict[str, str | int] = {"sheets": len(sheets), "hidden_sheets": hidden, "rows": tally.rows}
+    if tally.schemas:
+        details["schema"] = "; ".join(tally.schemas)[:_SCHEMA_CHARS]
+    yield Facts(details=details, warnings=tuple(tally.troubles))
 
 
 def _open(file: InputFile) -> CalamineWorkbook:
@@ -73,7 +79,14 @@ def _sections(sheet: CalamineSheet, name: str, tally: _Tally) -> Iterator[Sectio
     for number, row in first[: head.preamble]:
         yield Section(" ".join(filter(None, row)), Place(sheet=name, first_row=number, last_row=number))
     data = chain(first[head.preamble + (head.header is not None) :], rows)
-    yield from row_sections(_counted(data, tally), head.header, name)
+    table, counted = look_ahead(_counted(data, tally))
+    # A sheet without a header is as often a form or a drawing made of cells.
+    profile = describe(table, head, sheet=name) if head.header else None
+    if profile:
+        yield profile.section
+        tally.schemas.append(f"{name}: {profile.schema}")
+    del table  # with it went the only other hold on the rows
+    yield from row_sections(counted, head.header, name)
 
 
 def _counted(rows: Iterator[tuple[int, list[str]]], tally: _Tally) -> Iterator[tuple[int, list[str]]]:

@@ -24,7 +24,7 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 class Extractor:
     """Documents by heading, workbooks by sheet and row (numbered as in the sheet), presentations by slide."""
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {
         _DOCX: (".docx", ".docm"),
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (".xlsx", ".xlsm"),

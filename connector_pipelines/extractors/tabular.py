@@ -11,6 +11,7 @@ from connector_pipelines.core.types import Facts, InputFile, Section
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._csv import Records, sniff_dialect
 from connector_pipelines.extractors._encoding import detect_encoding, open_text
+from connector_pipelines.extractors._profile import describe, look_ahead
 from connector_pipelines.extractors._rows import HEAD_ROWS, Head, read_head, row_sections
 
 __all__ = ["Extractor"]
@@ -22,7 +23,7 @@ _PREFERRED = {"text/tab-separated-values": "\t"}
 class Extractor:
     """Rows as `column: value` lines; a row's number counts data rows from 1, blank lines left out."""
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {"text/csv": (".csv",), "text/tab-separated-values": (".tsv", ".tab")}
 
     def extract(self, file: InputFile) -> Iterator[Section | Facts]:
@@ -53,7 +54,13 @@ def _extract(file: InputFile) -> Iterator[Section | Facts]:
         count = _Count(head.width)
         yield Section("\n".join(" ".join(row) for row in first[: head.preamble]))
         data = chain(first[head.preamble + (head.header is not None) :], rows)
-        yield from row_sections(((count.take(row), row) for row in data), head.header)
+        table, numbered = look_ahead((count.take(row), row) for row in data)
+        profile = describe(table, head)
+        if profile:
+            yield profile.section
+            yield Facts(details={"schema": profile.schema})
+        del table  # with it went the only other hold on the rows
+        yield from row_sections(numbered, head.header)
     details = {"encoding": encoding.name, "delimiter": records.dialect.delimiter} | _counted(head, count)
     yield Facts(details=details, warnings=tuple(_warnings(encoding.warning, count, records)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
-__all__ = ["borrowed", "connect", "error_of", "open_pool", "postgres_errors", "storable", "storable_json"]
+__all__ = ["borrowed", "connect", "error_of", "facts_of", "open_pool", "postgres_errors", "storable", "storable_json"]
 
 CONNECT_TIMEOUT_S = 10
 POOL_WAIT_S = 30.0
@@ -45,14 +45,25 @@ def connect(url: SecretStr, *, autocommit: bool = False) -> Connection[Any]:
     """
     import psycopg
 
-    try:
-        with postgres_errors("connect to Postgres"):
-            return psycopg.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **_KEEPALIVES)
-    except psycopg.ProgrammingError:
-        # From None: libpq quotes the URL it could not read, password included.
-        raise ConfigurationError(
-            "the database URL is not one Postgres reads", advice="write postgresql://user:password@host:5432/database"
-        ) from None
+    facts_of(url)
+    with postgres_errors("connect to Postgres"):
+        return psycopg.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **_KEEPALIVES)
+
+
+def facts_of(url: SecretStr) -> dict[str, Any]:
+    """The parts of the URL by libpq's names, such as ``host`` and ``dbname``; the password is among them.
+
+    Raises:
+        ConfigurationError: Postgres cannot read it.
+    """
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    with suppress(ProgrammingError):
+        return dict(conninfo_to_dict(url.get_secret_value()))
+    # Out here, not in an except clause: libpq quotes the URL it could not read, password included, and Python keeps on an
+    # error what was being handled when it was raised, `from None` or not.
+    raise ConfigurationError("the database URL is not one Postgres reads", advice="write postgresql://user:password@host:5432/database")
 
 
 def open_pool(url: SecretStr, *, max_size: int = 10) -> ConnectionPool[Connection[Any]]:

@@ -191,7 +191,7 @@ def _told(error: BaseException | None) -> dict[str, str] | None:
     if error is None:
         return None
     if isinstance(error, ConnectorError):
-        return {"code": error.code, "class": error.error_class, "message": scrub(str(error)), "advice": error.advice}
+        return {name: scrub(text) for name, text in error.as_json().items()}
     return {"code": "interrupted", "class": "transient", "message": f"stopped by {type(error).__name__}", "advice": ""}
 
 

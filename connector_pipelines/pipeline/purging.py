@@ -13,6 +13,7 @@ from connector_pipelines.core.types import DocumentRef
 from connector_pipelines.pipeline.session import Services, open_sink
 from connector_pipelines.store.catalog import administration, scheduling
 from connector_pipelines.store.catalog.configuration import Endpoint, sink_settings
+from connector_pipelines.store.catalog.configuration import endpoint as endpoint_of
 from connector_pipelines.store.catalog.workers import Worker, worker
 
 __all__ = ["Purged", "purge"]
@@ -50,7 +51,7 @@ def purge(services: Services, slug: str, run_id: str, now: datetime, *, actor: s
         Unavailable: A sink is away; nothing is forgotten before it was told.
     """
     with services.database.operator() as tx:
-        endpoint, _ = administration.endpoint_even_removed(tx, slug)
+        endpoint = endpoint_of(tx, slug, even_removed=True)
     with worker(services.database, run_id) as me:
         _take(services, endpoint, me)
         with services.database.operator() as tx:

@@ -20,6 +20,7 @@ from connector_pipelines.settings import Settings, environment
 from connector_pipelines.store.blobs import Blobs, open_blobs
 from connector_pipelines.store.catalog.configuration import Endpoint, endpoint, sink_settings
 from connector_pipelines.store.catalog.database import Database
+from connector_pipelines.store.catalog.scheduling import stop
 from connector_pipelines.store.catalog.workers import Worker, worker
 from connector_pipelines.store.secrets import Secrets
 
@@ -58,14 +59,20 @@ class Services:
         """A session on the endpoint of that slug, registered as a worker of the run.
 
         Raises:
-            ConfigurationError: There is no such endpoint, or its settings or sinks do not parse.
+            ConfigurationError: There is no such endpoint, or its settings or sinks do not parse: then its connector
+                waits for a person.
         """
         with self.database.operator() as tx:
             found, sinks = endpoint(tx, slug), sink_settings(tx)
         with ExitStack() as stack:
-            source = open_source(found, self.tools)
-            stack.callback(source.close)
-            opened = {name: open_sink(name, sinks, self.tools) for name in found.sinks}
+            try:
+                source = open_source(found, self.tools)
+                stack.callback(source.close)
+                opened = {name: open_sink(name, sinks, self.tools) for name in found.sinks}
+            except ConfigurationError as error:
+                with self.database.operator() as tx:
+                    stop(tx, found.id, error.as_json(), datetime.now(UTC))
+                raise
             for sink in opened.values():
                 stack.callback(sink.close)
             me = stack.enter_context(worker(self.database, run_id))

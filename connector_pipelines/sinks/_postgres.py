@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
 
-from connector_pipelines.core.errors import ConfigurationError, PermanentError, Unauthenticated, Unavailable
+from connector_pipelines.core.config import SecretReference
+from connector_pipelines.core.errors import PermanentError, Unauthenticated, Unavailable
 from connector_pipelines.core.protocols import SinkConfig, Tools
-from connector_pipelines.net.postgres import connect, open_pool, postgres_errors
+from connector_pipelines.net.postgres import connect, facts_of, open_pool, postgres_errors
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -35,7 +36,7 @@ _READ_ONLY = "25006"
 class PostgresConfig(SinkConfig):
     """What every sink in Postgres may be told."""
 
-    url: str | None = Field(
+    url: SecretReference | None = Field(
         None, description="Reference (`env:NAME`, `file:PATH`) to the database's URL. Default: the installation's own Postgres."
     )
     schema_name: str | None = Field(
@@ -70,7 +71,7 @@ class Database:
 
     def account(self) -> str:
         """Who we are there, as ``user@host:port/database``; never the password."""
-        facts = _facts(self._url())
+        facts = facts_of(self._url())
         return f"{facts.get('user', '')}@{facts.get('host', '')}:{facts.get('port', 5432)}/{facts.get('dbname', '')}"
 
     def close(self) -> None:
@@ -83,7 +84,6 @@ class Database:
         with self._lock:
             if self._pool is None:
                 url = self._url()
-                _facts(url)
                 # A pool only says that it waited in vain; a connection of our own says why, and at once.
                 connect(url).close()
                 self._pool = open_pool(url, max_size=_MAX_CONNECTIONS)
@@ -134,16 +134,3 @@ def _errors(doing: str) -> Iterator[None]:
         if isinstance(error, psycopg.DataError) or state.startswith("54"):
             raise PermanentError(f"could not {doing}: the database refuses a value (SQLSTATE {state})") from error
         raise
-
-
-def _facts(url: SecretStr) -> dict[str, Any]:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        return dict(conninfo_to_dict(url.get_secret_value()))
-    except ProgrammingError:
-        # From None: libpq quotes the URL it could not read, password included.
-        raise ConfigurationError(
-            "the database URL of the sink is not one Postgres reads", advice="write postgresql://user:password@host:5432/database"
-        ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -97,11 +98,10 @@ def _text(content: bytes, name: str) -> str:
         raise ConfigurationError(
             f"secret 'file:{name}' is larger than {MAX_SECRET_BYTES} bytes", advice="Name a file that holds the secret and nothing else."
         )
-    try:
+    with suppress(UnicodeDecodeError):
         return content.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        # Not chained: the error carries the bytes.
-        raise ConfigurationError(f"secret 'file:{name}' is not UTF-8 text", advice="Store the secret as text.") from None
+    # Out here, not in an except clause: that error carries the bytes, and Python keeps it on whatever is raised there.
+    raise ConfigurationError(f"secret 'file:{name}' is not UTF-8 text", advice="Store the secret as text.")
 
 
 def _not_a_reference(reference: str, scheme: str) -> ConfigurationError:

@@ -63,12 +63,26 @@ def test_sheets_give_rows_with_the_numbers_the_sheet_shows(make_file: MakeFile) 
     found = read(Extractor(), file)
 
     assert [section.text for section in found.sections] == [
+        "Table with 2 rows and 3 columns: Pos (number, 1.1 to 1.2), Item (text, 2 distinct), Quantity (number, 300 to 420.5)",
         "Pos: 1.1\nItem: Excavation\nQuantity: 420.5\n\nPos: 1.2\nItem: Backfill\nQuantity: 300",
         "What: Start\nWhen: 2026-03-01",
     ]
-    place = found.sections[0].place
+    assert str(found.sections[0].place) == "Earthworks"
+    place = found.sections[1].place
     assert (place.sheet, place.first_row, place.last_row) == ("Earthworks", 2, 4)
-    assert found.facts.details == {"sheets": 2, "hidden_sheets": 1, "rows": 3}
+    schema = "Earthworks: Pos number, Item text, Quantity number"
+    assert found.facts.details == {"sheets": 2, "hidden_sheets": 1, "rows": 3, "schema": schema}
+
+
+def test_each_sheet_that_is_a_table_is_told_and_a_form_is_not(make_file: MakeFile) -> None:
+    rows = [["When", "mm", "Remark"], [dt.date(2026, 3, 1), 1.234, "1,5"], [dt.date(2026, 4, 1), 850, "2"], [None, -3, "3"]]
+
+    found = read(Extractor(), make_file("m.xlsx", files.xlsx({"Readings": rows, "Form": [["Yes", "No"], ["No", "Yes"]]}), XLSX))
+
+    assert found.sections[0].text == (
+        "Table with 3 rows and 3 columns: When (2026-03-01 to 2026-04-01), mm (number, -3 to 850), Remark (text, 3 distinct)"
+    )
+    assert found.facts.details["schema"] == "Readings: When date, mm number, Remark text"
 
 
 def test_a_workbook_without_a_value_says_so(make_file: MakeFile) -> None:

@@ -13,6 +13,9 @@ from tests.extractors.conftest import MakeFile
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DOCM = "application/vnd.ms-word.document.macroenabled.12"
+PPTM = "application/vnd.ms-powerpoint.presentation.macroenabled.12"
+XLSM = "application/vnd.ms-excel.sheet.macroenabled.12"
 BYTES = "application/octet-stream"
 
 
@@ -41,10 +44,79 @@ BYTES = "application/octet-stream"
         ("plan.txt", "text/plain", b"  0\r\nSECTION\r\n  2\r\nHEADER\r\n", "image/vnd.dxf"),
         ("photo.pdf", "application/pdf", b"\x89PNG\r\n\x1a\n" + bytes(20), "image/png"),
         ("data.csv", "text/csv", gzip.compress(b"a,b\n"), "application/gzip"),
+        ("about.md", "text/markdown", b"A PDF begins with %PDF-1.7, and that is all.", "text/markdown"),
+        ("book.xls", "application/vnd.ms-excel", b'<?xml version="1.0"?>\n<Workbook><Data>14,2</Data></Workbook>', "text/plain"),
     ],
 )
 def test_the_bytes_decide_and_name_and_claim_break_ties(make_file: MakeFile, name: str, claimed: str, data: bytes, found: str) -> None:
     assert sniff(make_file(name, data).path, name, claimed) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed"),
+    [
+        ("report.pdf", "application/pdf"),
+        ("report.pdf", BYTES),
+        ("report", "application/pdf"),
+        ("report.docx", DOCX),
+        ("report.docm", DOCM),
+        ("report.doc", "application/msword"),
+        ("slides.pptx", PPTX),
+        ("slides.odp", "application/vnd.oasis.opendocument.presentation"),
+        ("photo.jpg", "image/jpeg"),
+        ("photo.heic", "image/heic"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"The wall on axis 7 moved 14 mm.\n", "text/plain"),
+        ("Die Stütze wurde geprüft.\n".encode("cp1252") * 3, "text/plain"),
+        ("The wall moved.\n".encode("utf-16"), "text/plain"),
+        (b"station,date,mm\nP1,2025-01-02,14.2\nP2,2025-01-03,14.9\n", "text/csv"),
+        (b"\n <!DOCTYPE html>\n<html>Sign in</html>", "text/html"),
+    ],
+)
+def test_plain_text_under_the_name_of_a_binary_format_is_read_as_what_it_is(
+    make_file: MakeFile, name: str, claimed: str, data: bytes, found: str
+) -> None:
+    assert sniff(make_file(name, data).path, name, claimed) == found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b" \n\n",
+        bytes(range(256)),
+        "Ünlesbar øæå ßÿþ".encode("cp1252") * 4,
+        b"leading words\n" * 100 + b"%PDF-1.7\n1 0 obj\n",
+        b"12 0 obj\n<< /Type /Page >>\nendobj\n",
+        b"trailer\n<< /Size 8 >>\nstartxref\n1204\n%%EOF\n",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        b"JVBERi0xLjcKJcOkw7zDtsOf\n",
+    ],
+    ids=["empty", "blank", "binary", "few letters", "late start", "no start", "only the end", "pointer", "base64"],
+)
+def test_a_damaged_file_stays_what_it_claims_to_be(make_file: MakeFile, data: bytes) -> None:
+    assert sniff(make_file("a", data).path, "report.pdf", "application/pdf") == "application/pdf"
+    assert sniff(make_file("a", data).path, "report.docx", DOCX) == DOCX
+    assert sniff(make_file("a", data).path, "report.pptm", PPTM) == PPTX
+
+
+def test_drawings_and_pictures_that_are_text_by_nature_stay_what_they_are(make_file: MakeFile) -> None:
+    assert sniff(make_file("a", b"<svg/>").path, "plan.svg", "image/svg+xml") == "image/svg+xml"
+    assert sniff(make_file("a", b"words").path, "plan.dxf", "image/vnd.dxf") == "image/vnd.dxf"
+
+
+@pytest.mark.parametrize(("claimed", "plain"), [(DOCM, DOCX), (XLSM, XLSX), (PPTM, PPTX)])
+def test_office_files_with_macros_reach_the_extractor_of_those_without(make_file: MakeFile, claimed: str, plain: str) -> None:
+    whole = {DOCX: files.docx([("Normal", "x")]), XLSX: files.xlsx({"a": [["x"]]}), PPTX: files.pptx([("x", [], "")])}[plain]
+
+    found = {sniff(make_file("a", data).path, "a", claimed) for data in (whole, whole[:500], files.ole_encrypted(), bytes(200))}
+
+    assert found == {plain}
+    assert sniff(make_file("a", whole[:500]).path, "a", claimed.replace("macroenabled", "macroEnabled")) == plain
 
 
 def test_every_supported_type_has_an_extractor_and_a_suffix() -> None:

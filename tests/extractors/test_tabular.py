@@ -17,10 +17,14 @@ def test_rows_become_lines_that_name_their_column(make_file: MakeFile) -> None:
     found = read(Extractor(), file)
 
     assert [section.text for section in found.sections] == [
-        "Datum: 01.03.2026\nPunkt: Stütze 7\nWert: 14,2\n\nDatum: 02.03.2026\nWert: 14,9"
+        "Table with 2 rows and 3 columns: Datum (2026-03-01 to 2026-03-02), Punkt (text, 1 distinct), Wert (number, 14,2 to 14,9)",
+        "Datum: 01.03.2026\nPunkt: Stütze 7\nWert: 14,2\n\nDatum: 02.03.2026\nWert: 14,9",
     ]
-    assert (found.sections[0].place.first_row, found.sections[0].place.last_row) == (1, 2)
-    assert found.facts.details == {"encoding": "cp1252", "delimiter": ";", "rows": 2, "columns": 3, "header": True}
+    assert (found.sections[1].place.first_row, found.sections[1].place.last_row) == (1, 2)
+    assert found.facts.details == {
+        "encoding": "cp1252", "delimiter": ";", "rows": 2, "columns": 3, "header": True,
+        "schema": "Datum date, Punkt text, Wert number",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_ragged_rows_are_all_kept_and_counted(make_file: MakeFile) -> None:
 def test_quoted_cells_may_hold_delimiters_quotes_and_line_ends(make_file: MakeFile) -> None:
     found = read(Extractor(), make_file("m.csv", b'a,b\n"x, ""y""","two\nlines"\n"z",w\n', CSV))
 
-    assert found.text == 'a: x, "y"\nb: two lines\n\na: z\nb: w'
+    assert found.sections[-1].text == 'a: x, "y"\nb: two lines\n\na: z\nb: w'
     assert found.facts.details["rows"] == 2
     assert found.facts.warnings == ()
 
@@ -96,14 +100,17 @@ def test_a_title_above_the_table_is_text_and_no_row(make_file: MakeFile) -> None
 
     assert found.sections[0].text.strip() == "Settlement log"
     assert found.sections[0].place.first_row is None
-    assert found.sections[1].text.startswith("point: P1\nmm: 14")
+    assert (
+        found.sections[1].text == "Table with 2 rows and 3 columns: point (text, 2 distinct), mm (number, 3 to 14), by (text, 1 distinct)"
+    )
+    assert found.sections[2].text.startswith("point: P1\nmm: 14")
     assert found.facts.details["preamble_rows"] == 1
 
 
 def test_sections_hold_about_2000_characters_and_know_their_rows(make_file: MakeFile) -> None:
     data = b"id,text\n" + b"".join(b"%d,some words about point %d\n" % (n, n) for n in range(1, 501))
 
-    sections = read(Extractor(), make_file("m.csv", data, CSV)).sections
+    _, *sections = read(Extractor(), make_file("m.csv", data, CSV)).sections
 
     assert max(len(section.text) for section in sections) <= 2000
     assert sections[0].place.first_row == 1

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from connector_pipelines.core.errors import ConnectorError, Forbidden, Unavailable
 from connector_pipelines.core.protocols import ConfirmsAbsence, Sink, Source
-from connector_pipelines.core.types import ChangePage, Cursor, Document, DocumentRef, FileRef
+from connector_pipelines.core.types import START, ChangePage, Cursor, Document, DocumentRef, FileRef
 from connector_pipelines.pipeline import operations
 from connector_pipelines.pipeline.session import open_services
 from connector_pipelines.settings import load_settings
@@ -76,7 +76,7 @@ class FlakySource(Source):
     def list(self, folder: str = "") -> Iterator[FileRef]:
         return self._source.list(folder)
 
-    def changes(self, cursor: Cursor = Cursor("")) -> Iterator[ChangePage]:
+    def changes(self, cursor: Cursor = START) -> Iterator[ChangePage]:
         for page in self._source.changes(cursor):
             yield page
             if self._dice.random() < self._chaos / 3:
@@ -128,6 +128,10 @@ class FlakySink(Sink):
         self._fault(Unavailable("the sink is away"))
         self._sink.delete(documents)
         self._fault(Unavailable("the answer was lost"))
+
+    def inventory(self, tenant_id: str, endpoint: str) -> Iterator[tuple[str, int]]:
+        self._fault(Unavailable("the sink is away"))
+        return self._sink.inventory(tenant_id, endpoint)
 
     def close(self) -> None:
         self._sink.close()

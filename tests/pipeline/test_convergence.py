@@ -108,12 +108,16 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_sinks_end_equal_to_the_folder_whatever_fails_and_whoever_is_killed(seed: int, tmp_path: Path, database: Database, database_url: str) -> None:
+def test_sinks_end_equal_to_the_folder_whatever_fails_and_whoever_is_killed(
+    seed: int, tmp_path: Path, database: Database, database_url: str
+) -> None:
     dice = random.Random(seed)
     root = tmp_path / "tree"
     root.mkdir()
     tree, home = Tree(root, dice), str(tmp_path / "home")
-    endpoint = EndpointConfig(slug="tree", settings={"root": str(root), "exclude": ["**/.saving"], "page_size": 20}, max_delete_share=1.0, max_failed_share=1.0)
+    endpoint = EndpointConfig(
+        slug="tree", settings={"root": str(root), "exclude": ["**/.saving"], "page_size": 20}, max_delete_share=1.0, max_failed_share=1.0
+    )
     wanted = ConnectorsFile(connectors=(ConnectorConfig(name="tree", kind="local_folder", endpoints=(endpoint,)),))
     with database.operator() as tx:
         configuration.apply(tx, wanted, actor="test")
@@ -154,7 +158,9 @@ def test_sinks_end_equal_to_the_folder_whatever_fails_and_whoever_is_killed(seed
 def _run_all(plans: list[Plan], while_running: object = None) -> list[str]:
     """How each of these syncs, run at once, ended."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.pipeline.chaos", "connector_pipelines.sinks.pgvector", "connector_pipelines.sinks.postgres_text"])
+    context.set_forkserver_preload(
+        ["tests.pipeline.chaos", "connector_pipelines.sinks.pgvector", "connector_pipelines.sinks.postgres_text"]
+    )
     started = []
     for plan in plans:
         answers, theirs = context.Pipe(duplex=False)

@@ -1,41 +1,20 @@
-"""Which endpoints are due, and who holds one."""
+"""Which endpoints are due, and when they are again."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector_pipelines.core.config import ConnectorsFile, Cron, Interval, Manual
+from connector_pipelines.core.config import Cron, Interval, Manual
 from connector_pipelines.core.errors import ConfigurationError, Unavailable
 from connector_pipelines.core.types import Skipped, Unlistable
 from connector_pipelines.store.catalog import failures, scheduling
-from connector_pipelines.store.catalog.workers import CLASS_ID, worker
 from tests.catalog_world import NOW, config, endpoint_config, ref
 
 BERLIN = "Europe/Berlin"
 EVERY_MINUTE = Interval(every="1m")
 LATER = NOW + timedelta(hours=1)
-
-HOLD_AND_WAIT = """
-import sys
-from pydantic import SecretStr
-from connector_pipelines.store.catalog import scheduling
-from connector_pipelines.store.catalog.database import Database
-from connector_pipelines.store.catalog.workers import worker
-url, endpoint_id = sys.stdin.readline().split()
-database = Database(SecretStr(url))
-with worker(database, "child") as me:
-    with database.operator() as tx:
-        assert scheduling.hold(tx, endpoint_id, me)
-    print(me.id, flush=True)
-    sys.stdin.readline()
-"""
 
 
 def due(world, now=NOW, kind="local_folder"):
@@ -54,9 +33,7 @@ def begin(world, now=NOW):
 
 def finish(world, *, started_at=NOW, now=None, error=None, stops=False, retry_at=None):
     with world.database.operator() as tx:
-        scheduling.finish(
-            tx, world.endpoint.id, started_at=started_at, now=now or started_at, error=error, stops=stops, retry_at=retry_at
-        )
+        scheduling.finish(tx, world.endpoint.id, started_at=started_at, now=now or started_at, error=error, stops=stops, retry_at=retry_at)
 
 
 def request(world, now=NOW, slug="docs"):
@@ -84,23 +61,6 @@ def connector(world):
 
 def scheduled(world, schedule):
     world.apply(config(endpoint_config(schedule=schedule)))
-
-
-@contextmanager
-def child_that_holds(world):
-    """Another process that holds the endpoint, and its worker's id."""
-    with subprocess.Popen([sys.executable, "-c", HOLD_AND_WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        child.stdin.write(f"{world.database.url.get_secret_value()} {world.endpoint.id}\n")
-        child.stdin.flush()
-        yield child, int(child.stdout.readline())
-
-
-def wait_for_the_end_of(world, worker_id):
-    """Blocks until the server has noticed that the worker's connection is gone."""
-    with world.database.operator() as tx:
-        tx.execute("SET LOCAL statement_timeout = '20s'")
-        tx.execute("SELECT pg_advisory_lock(%s, %s)", [CLASS_ID, worker_id])
-        tx.execute("SELECT pg_advisory_unlock(%s, %s)", [CLASS_ID, worker_id])
 
 
 # when
@@ -286,9 +246,7 @@ def test_an_endpoint_that_ends_well_does_not_hide_what_stopped_its_sibling_meanw
     begin(world, NOW)
     with world.database.operator() as tx:
         stopped_at = NOW + timedelta(seconds=5)
-        scheduling.finish(
-            tx, sibling.id, started_at=NOW, now=stopped_at, error={"code": "unauthenticated"}, stops=True, retry_at=None
-        )
+        scheduling.finish(tx, sibling.id, started_at=NOW, now=stopped_at, error={"code": "unauthenticated"}, stops=True, retry_at=None)
 
     finish(world, started_at=NOW, now=NOW + timedelta(seconds=10))
 
@@ -362,72 +320,3 @@ def test_a_folder_that_cannot_be_listed_and_is_taken_up_again_by_hand_is_due_onc
     finish(world)
 
     assert endpoint(world)["retry_at"] is None
-
-
-# holding
-
-
-def test_only_one_worker_holds_an_endpoint(world):
-    with worker(world.database, "other") as other:
-        assert hold(world)
-        assert not hold(world, other)
-        assert hold(world)
-
-        release(world, other)
-        assert not hold(world, other)
-        release(world)
-        assert hold(world, other)
-
-
-def test_of_several_that_grab_at_once_one_holds(world):
-    got = []
-    together = threading.Barrier(6)
-
-    def grab():
-        with worker(world.database, "grab") as me:
-            together.wait()
-            taken = hold(world, me)
-            together.wait()
-            got.append(taken)
-
-    threads = [threading.Thread(target=grab) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(got) == [False] * 5 + [True]
-
-
-def test_what_a_live_worker_holds_is_not_due(world):
-    request(world)
-    hold(world)
-
-    assert due(world) == []
-
-
-def test_a_worker_that_ended_without_letting_go_leaves_the_endpoint_due(world):
-    with worker(world.database, "short") as other:
-        hold(world, other)
-
-    assert reasons(world) == {"docs": "interrupted"}
-    assert hold(world)
-
-
-def test_a_process_that_is_killed_holds_nothing_from_then_on(world):
-    request(world)
-    with child_that_holds(world) as (child, worker_id):
-        assert due(world) == []
-        assert not hold(world)
-
-        child.send_signal(signal.SIGKILL)
-        wait_for_the_end_of(world, worker_id)
-
-        assert reasons(world) == {"docs": "requested"}
-        assert hold(world)
-
-
-def test_with_nothing_configured_nothing_is_due(world):
-    world.apply(ConnectorsFile())
-
-    assert due(world, LATER) == []

@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from pydantic import TypeAdapter
 
-from connector_pipelines.core.config import ExtractionLimits, Schedule
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.types import DocumentRef
 from connector_pipelines.store.catalog.configuration import Endpoint
@@ -25,7 +23,6 @@ __all__ = [
     "anything_delivered",
     "approve",
     "documents_of",
-    "endpoint_even_removed",
     "failure_details",
     "forget",
     "held_deletions",
@@ -35,8 +32,6 @@ __all__ = [
     "told_removed",
     "unreferenced_blobs",
 ]
-
-_SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,25 +121,6 @@ def approve(tx: Transaction, slug: str, now: datetime, *, actor: str) -> HeldDel
     )
     _audit(tx, slug, actor, "approve_deletions", {"files": held.files, "known": held.known}, now=now)
     return held
-
-
-def endpoint_even_removed(tx: Transaction, slug: str) -> tuple[Endpoint, bool]:
-    """The endpoint, and whether it was put aside.
-
-    Raises:
-        ConfigurationError: There never was one, or it was purged; the known ones are named.
-    """
-    row = tx.execute(_ENDPOINT, [slug]).fetchone()
-    if row is None:
-        known = [r["slug"] for r in tx.execute("SELECT slug FROM endpoints ORDER BY slug").fetchall()]
-        raise ConfigurationError(f"there is no endpoint {slug!r}", advice=f"known: {', '.join(known) or 'none'}")
-    removed = row.pop("removed")
-    found = {
-        "schedule": _SCHEDULE.validate_python(row["schedule"]),
-        "extraction": ExtractionLimits.model_validate(row["extraction"]),
-        "sinks": tuple(row["sinks"]),
-    }
-    return Endpoint(**{**row, **found}), removed
 
 
 def put_aside(tx: Transaction, endpoint: Endpoint, now: datetime) -> int:
@@ -263,14 +239,6 @@ def _audit(tx: Transaction, slug: str, actor: str, action: str, details: Mapping
         [actor, action, Jsonb(details), now, slug],
     )
 
-
-_ENDPOINT = """
-    SELECT e.id::text, e.slug, e.name, c.kind, e.tenant_id::text, t.name AS tenant, c.id::text AS connector_id, c.name AS connector, c.status,
-           e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
-           coalesce(p.timezone, 'UTC') AS timezone, e.cursor, e.removed_at IS NOT NULL AS removed
-    FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id LEFT JOIN partitions p ON p.kind = c.kind
-    WHERE e.slug = %s
-"""
 
 _FAILURE = """
     SELECT f.id, f.endpoint_id, e.slug AS endpoint, f.item, f.stage, f.sink, f.error_class, f.code, f.message, f.attempts, f.first_at, f.last_at,

@@ -36,6 +36,7 @@ class Endpoint:
     Attributes:
         timezone: IANA name; where a day of its kind's windows begins.
         cursor: Place in the source's feed; empty before the first complete listing.
+        removed: The configuration no longer has it; what it brought is kept until purged.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Endpoint:
     paused: bool
     timezone: str
     cursor: str
+    removed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +86,14 @@ class Applied:
 _ENDPOINTS = """
     SELECT e.id::text, e.slug, e.name, c.kind, e.tenant_id::text, t.name AS tenant, c.id::text AS connector_id, c.name AS connector,
            c.status, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
-           coalesce(p.timezone, 'UTC') AS timezone, e.cursor
+           coalesce(p.timezone, 'UTC') AS timezone, e.cursor, e.removed_at IS NOT NULL AS removed
     FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id LEFT JOIN partitions p ON p.kind = c.kind
-    WHERE e.removed_at IS NULL
 """
 
 
 def installation(tx: Transaction) -> Installation:
     """All endpoints not removed, by slug, with the sinks and partitions. Needs an operator's transaction."""
-    rows = tx.execute(_ENDPOINTS + " ORDER BY e.slug").fetchall()
+    rows = tx.execute(_ENDPOINTS + " WHERE e.removed_at IS NULL ORDER BY e.slug").fetchall()
     partitions = tx.execute("SELECT kind, start, every, timezone FROM partitions").fetchall()
     return Installation(
         endpoints=tuple(map(_endpoint, rows)),
@@ -101,19 +102,36 @@ def installation(tx: Transaction) -> Installation:
     )
 
 
-def endpoint(tx: Transaction, slug: str) -> Endpoint:
-    """The endpoint of that slug.
+def endpoint(tx: Transaction, slug: str, *, even_removed: bool = False) -> Endpoint:
+    """The endpoint of that slug. Needs an operator's transaction.
 
     Raises:
         ConfigurationError: There is none; the known ones are named.
     """
-    row = tx.execute(_ENDPOINTS + " AND e.slug = %s", [slug]).fetchone()
+    row = tx.execute(_ENDPOINTS + " WHERE e.slug = %s AND (%s OR e.removed_at IS NULL)", [slug, even_removed]).fetchone()
     if row is None:
-        known = [r["slug"] for r in tx.execute("SELECT slug FROM endpoints WHERE removed_at IS NULL ORDER BY slug").fetchall()]
+        known = [
+            r["slug"]
+            for r in tx.execute("SELECT slug FROM endpoints WHERE %s OR removed_at IS NULL ORDER BY slug", [even_removed]).fetchall()
+        ]
         raise ConfigurationError(
             f"there is no endpoint {slug!r}", advice=f"known: {', '.join(known) or 'none yet'}; `connectors.yaml` adds one"
         )
     return _endpoint(row)
+
+
+def applied_digest(tx: Transaction) -> str | None:
+    """What `remember_applied` was last told, or None before anything was applied. Needs an operator's transaction."""
+    row = tx.execute("SELECT details->>'sha256' AS digest FROM audit_log WHERE action = 'apply_file' ORDER BY id DESC LIMIT 1").fetchone()
+    return row["digest"] if row else None
+
+
+def remember_applied(tx: Transaction, digest: str, *, actor: str) -> None:
+    """Note which content of a configuration file was applied."""
+    tx.execute(
+        "INSERT INTO audit_log (actor, action, subject, details) VALUES (%s, 'apply_file', 'connectors.yaml', %s)",
+        [actor, Jsonb({"sha256": digest})],
+    )
 
 
 def tenant_named(tx: Transaction, name: str) -> str:

@@ -64,27 +64,35 @@ _OWED = """
 
 
 def plan(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
-    """Make sure the sink has a row for each document of the endpoint: a sink added later finds its work by this."""
+    """Mark what the sink is owed, with a row for each document of the endpoint: a sink added later finds its work by this."""
     tx.execute(
         """INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
            SELECT f.id, %(sink)s, f.tenant_id, f.endpoint_id FROM files f
            WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted'
              AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.file_id = f.id AND d.sink = %(sink)s)
-           ON CONFLICT DO NOTHING""",
+           ORDER BY f.id ON CONFLICT DO NOTHING""",
+        {"endpoint": endpoint.id, "sink": sink},
+    )
+    tx.execute(
+        f"""WITH changed AS (
+               SELECT d.file_id FROM deliveries d JOIN files f ON f.id = d.file_id
+               WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND NOT d.owed AND ({_OWED}) ORDER BY d.file_id FOR UPDATE OF d)
+           UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = %(sink)s""",
         {"endpoint": endpoint.id, "sink": sink},
     )
 
 
 def claim(tx: Transaction, endpoint: Endpoint, sink: str, worker: Worker, *, days: DayRange, now: datetime, limit: int) -> list[Owed]:
-    """Take up to `limit` of what the sink is owed, in file order."""
+    """Take up to `limit` of what `plan` marked and the sink is still owed, in file order."""
     rows = tx.execute(
         f"""WITH taken AS (
                 SELECT d.file_id, d.sink, f.generation, f.status, f.window_day, f.path FROM deliveries d JOIN files f ON f.id = d.file_id
-                WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND ({_OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
+                WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND d.owed AND ({_OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
                   AND f.window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
                   AND (d.claimed_by IS NULL OR d.claimed_by NOT IN {ALIVE})
                 ORDER BY d.file_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED)
-            UPDATE deliveries d SET claimed_by = %(worker)s FROM taken t LEFT JOIN documents x ON x.file_id = t.file_id WHERE d.file_id = t.file_id AND d.sink = t.sink
+            UPDATE deliveries d SET claimed_by = %(worker)s, status = CASE WHEN t.status = 'extracted' AND d.status = 'removed' THEN 'pending' ELSE d.status END
+            FROM taken t LEFT JOIN documents x ON x.file_id = t.file_id WHERE d.file_id = t.file_id AND d.sink = t.sink
             RETURNING d.file_id, t.generation, t.status = 'extracted' AS put, t.window_day AS day, t.path, d.attempts,
                       x.id::text AS document_id, coalesce(x.chunk_count, 0) AS chunks""",
         {"endpoint": endpoint.id, "sink": sink, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit},
@@ -123,31 +131,35 @@ def vectors(tx: Transaction, tenant_id: str, model: str, hashes: Iterable[bytes]
 
 
 def save_embeddings(tx: Transaction, tenant_id: str, model: str, found: Mapping[bytes, Vector]) -> None:
+    """Keep them; in one order, so that runs that embed the same texts wait for each other instead of both for ever."""
     columns = ("tenant_id", "model", "content_hash", "vector")
     copy_into(tx, "embedded", columns, ((tenant_id, model, h, v.astype("<f4").tobytes()) for h, v in found.items()), like="embeddings")
-    tx.execute(f"INSERT INTO embeddings ({', '.join(columns)}) SELECT * FROM embedded ON CONFLICT DO NOTHING")
+    tx.execute(f"INSERT INTO embeddings ({', '.join(columns)}) SELECT * FROM embedded ORDER BY content_hash ON CONFLICT DO NOTHING")
     tx.execute("DROP TABLE embedded")
 
 
 def save(tx: Transaction, sink: str, told: Sequence[Owed], now: datetime) -> None:
     """The sink has been told these; what changed meanwhile stays owed, because its generation differs."""
+    _lock(tx, sink, told)
     tx.execute(
         """UPDATE deliveries d SET status = CASE WHEN t.put THEN 'delivered' ELSE 'removed' END, generation = t.generation, delivered_at = %s,
-                  attempts = 0, retry_at = NULL, claimed_by = NULL
-           FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[]) AS t(file_id, generation, put) WHERE d.file_id = t.file_id AND d.sink = %s""",
+                  owed = f.generation <> t.generation, attempts = 0, retry_at = NULL, claimed_by = NULL
+           FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[]) AS t(file_id, generation, put) JOIN files f ON f.id = t.file_id
+           WHERE d.file_id = t.file_id AND d.sink = %s""",
         [now, [o.file_id for o in told], [o.generation for o in told], [o.put for o in told], sink],
     )
     resolve(tx, [o.file_id for o in told], ["deliver"], now, sink)
 
 
 def save_failed(tx: Transaction, endpoint: Endpoint, sink: str, failed: Sequence[FailedDelivery], now: datetime) -> None:
+    _lock(tx, sink, [f.owed for f in failed])
     record_failures(tx, endpoint, [f.failure for f in failed], now)
     tx.execute(
-        """UPDATE deliveries d SET claimed_by = NULL, attempts = t.attempts, retry_at = t.retry_at,
+        """UPDATE deliveries d SET owed = f.generation <> t.generation OR t.retry_at IS NOT NULL OR NOT t.put, claimed_by = NULL, attempts = t.attempts, retry_at = t.retry_at,
                   status = CASE WHEN t.retry_at IS NULL AND t.put THEN 'failed' ELSE d.status END,
                   generation = CASE WHEN t.retry_at IS NULL AND t.put THEN t.generation ELSE d.generation END
            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::bigint[], %s::boolean[]) AS t(file_id, attempts, retry_at, generation, put)
-           WHERE d.file_id = t.file_id AND d.sink = %s""",
+           JOIN files f ON f.id = t.file_id WHERE d.file_id = t.file_id AND d.sink = %s""",
         [
             [f.owed.file_id for f in failed], [f.failure.attempts for f in failed], [f.failure.retry_at for f in failed],
             [f.owed.generation for f in failed], [f.owed.put for f in failed], sink,
@@ -206,6 +218,13 @@ def refs(endpoint: Endpoint, owed: Sequence[Owed]) -> list[DocumentRef]:
         for o in owed
         if o.document_id
     ]
+
+
+def _lock(tx: Transaction, sink: str, owed: Sequence[Owed]) -> None:
+    """In order of file, as `plan` does: two runs wait for each other instead of both for ever."""
+    tx.execute(
+        "SELECT 1 FROM deliveries WHERE sink = %s AND file_id = ANY(%s) ORDER BY file_id FOR UPDATE", [sink, [o.file_id for o in owed]]
+    )
 
 
 def _document(endpoint: Endpoint, row: Mapping[str, Any]) -> Document:

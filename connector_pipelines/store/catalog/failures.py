@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector_pipelines.core.errors import ConnectorError, TransientError
+from connector_pipelines.net.postgres import storable
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction, copy_into
 from connector_pipelines.telemetry import scrub
@@ -64,7 +65,7 @@ def record_failures(tx: Transaction, endpoint: Endpoint, failures: Sequence[Item
     if not failures:
         return
     columns = ("file_id", "item", "stage", "sink", "error_class", "code", "message", "attempts", "next_try_at")
-    rows = {(f.stage, f.sink, f.file_id or f.item): f for f in failures}.values()
+    rows = {(f.stage, f.sink, f.file_id or storable(f.item)): f for f in failures}.values()
     copy_into(tx, "failing", columns, map(_row, rows), like="failures")
     tx.execute(
         """INSERT INTO failures AS f (tenant_id, endpoint_id, file_id, item, stage, sink, error_class, code, message, attempts, next_try_at, first_at, last_at)

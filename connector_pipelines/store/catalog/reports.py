@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from connector_pipelines.core.errors import ConnectorError
 from connector_pipelines.core.types import DayRange, Place
+from connector_pipelines.net.postgres import storable
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Database, Transaction
 from connector_pipelines.telemetry import scrub
@@ -51,7 +52,7 @@ class EndpointStatus:
     """One endpoint, adding up: seen = waiting + stored + extracted + skipped + failed.
 
     Attributes:
-        state: idle, syncing, active, error, disabled, paused or held (deletions wait for approval).
+        state: idle, syncing, active, error, disabled, paused, held (deletions wait for approval) or removed.
         skipped: By reason.
         failed: By code.
         sinks: By sink name: delivered, failed and owed documents.
@@ -122,7 +123,7 @@ def stage_log(database: Database, endpoint: Endpoint, run_id: str, stage: str) -
 
 def _close(database: Database, endpoint: Endpoint, log: StageLog, status: str, error: BaseException | None) -> None:
     code = error.code if isinstance(error, ConnectorError) else type(error).__name__ if error else None
-    message = scrub(str(error))[:2000] if error else None
+    message = storable(scrub(str(error)))[:2000] if error else None
     with database.tenant(endpoint.tenant_id) as tx:
         tx.execute(
             "UPDATE sync_logs SET finished_at = now(), status = %s, counts = %s, error_code = %s, error_message = %s WHERE id = %s",
@@ -150,8 +151,9 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
                   count(*) FILTER (WHERE f.status = 'listed') AS waiting, count(*) FILTER (WHERE f.status = 'stored') AS stored,
                   count(*) FILTER (WHERE f.status = 'extracted') AS extracted, count(*) FILTER (WHERE f.status = 'skipped') AS skipped,
                   count(*) FILTER (WHERE f.status = 'failed') AS failed, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
-                  coalesce((SELECT delivered FROM sunk WHERE sunk.window_day = f.window_day), '{}') AS delivered
-           FROM f LEFT JOIN documents x ON x.file_id = f.id AND f.status = 'extracted' GROUP BY f.window_day ORDER BY f.window_day""",
+                  coalesce(s.delivered, '{}') AS delivered
+           FROM f LEFT JOIN documents x ON x.file_id = f.id AND f.status = 'extracted' LEFT JOIN sunk s ON s.window_day = f.window_day
+           GROUP BY f.window_day, s.delivered ORDER BY f.window_day""",
         {"endpoint": endpoint.id, "first": days.first, "last": days.last},
     ).fetchall()
     return [DayCounts(**row) for row in rows]
@@ -166,7 +168,7 @@ def days_changed(tx: Transaction, endpoint: Endpoint, at: datetime) -> dict[date
 
 
 def endpoint_status(tx: Transaction, slug: str | None = None) -> list[EndpointStatus]:
-    """Every endpoint not removed, by slug, or the one named. Needs an operator's transaction."""
+    """Every endpoint, by slug, or the one named; one that was removed only as long as what it brought is kept. Needs an operator's transaction."""
     rows = tx.execute(_STATUS, {"slug": slug}).fetchall()
     return [EndpointStatus(**row) for row in rows]
 
@@ -187,10 +189,10 @@ def citations(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[
 
 _STATUS = """
     SELECT e.slug, k.kind, k.name AS connector, t.name AS tenant,
-           CASE WHEN e.paused THEN 'paused' WHEN e.held_deletions IS NOT NULL THEN 'held' ELSE k.status END AS state, e.schedule,
+           CASE WHEN e.removed_at IS NOT NULL THEN 'removed' WHEN e.paused THEN 'paused' WHEN e.held_deletions IS NOT NULL THEN 'held' ELSE k.status END AS state, e.schedule,
            coalesce(n.seen, 0) AS seen, coalesce(n.waiting, 0) AS waiting, coalesce(n.stored, 0) AS stored, coalesce(n.extracted, 0) AS extracted,
            coalesce(r.skipped, '{}') AS skipped, coalesce(r.failed, '{}') AS failed, coalesce(n.bytes, 0)::bigint AS bytes,
-           coalesce(s.sinks, '{}') AS sinks, e.synced_at, e.next_due_at, e.retry_at, e.held_deletions, k.last_error
+           coalesce(s.sinks, '{}') AS sinks, e.synced_at, e.next_due_at, e.retry_at, e.held_deletions, e.last_error
     FROM endpoints e JOIN connectors k ON k.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
     LEFT JOIN LATERAL (
         SELECT count(*) AS seen, sum(size) AS bytes, count(*) FILTER (WHERE status = 'listed') AS waiting,
@@ -207,5 +209,5 @@ _STATUS = """
                      count(*) FILTER (WHERE d.status IN ('delivered', 'pending', 'failed') AND f.status IN ('deleted', 'failed', 'skipped')) AS to_remove
               FROM unnest(e.sinks) AS w(sink) LEFT JOIN deliveries d ON d.endpoint_id = e.id AND d.sink = w.sink LEFT JOIN files f ON f.id = d.file_id
               GROUP BY w.sink) g) s ON true
-    WHERE e.removed_at IS NULL AND (%(slug)s::text IS NULL OR e.slug = %(slug)s) ORDER BY e.slug
+    WHERE (e.removed_at IS NULL OR n.seen > 0) AND (%(slug)s::text IS NULL OR e.slug = %(slug)s) ORDER BY e.slug
 """

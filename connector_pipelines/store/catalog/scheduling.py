@@ -11,7 +11,7 @@ from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.store.catalog.database import Transaction
 from connector_pipelines.store.catalog.workers import ALIVE, Worker
 
-__all__ = ["DueEndpoint", "begin", "due", "finish", "first_due", "hold", "next_due", "release", "request"]
+__all__ = ["DueEndpoint", "begin", "due", "finish", "first_due", "hold", "next_due", "release", "request", "stop"]
 
 _LEFTOVERS_WAIT = timedelta(seconds=30)
 """At least this long after a sync until the next one for what it left over: what stays overdue must not make run follow upon run."""
@@ -139,9 +139,22 @@ def finish(
     tx.execute(_FINISH_CONNECTOR, values)
 
 
+def stop(tx: Transaction, endpoint_id: str, error: dict[str, Any], now: datetime) -> None:
+    """Put the endpoint's connector to `error` before any sync could begin: its settings do not even open."""
+    from psycopg.types.json import Jsonb
+
+    values = {"id": endpoint_id, "error": Jsonb(error), "now": now}
+    tx.execute("UPDATE endpoints SET last_error = %(error)s, requested_at = NULL WHERE id = %(id)s", values)
+    tx.execute(
+        """UPDATE connectors SET status = 'error', last_error = %(error)s, updated_at = %(now)s
+           WHERE status <> 'disabled' AND id = (SELECT connector_id FROM endpoints WHERE id = %(id)s)""",
+        values,
+    )
+
+
 # Asked of the work and not of the ledger: a row there may stay open for an item that nothing takes up any more.
 _FINISH_ENDPOINT = """
-    UPDATE endpoints e SET synced_at = CASE WHEN %(failed)s THEN synced_at ELSE %(now)s END, last_sync_s = %(seconds)s,
+    UPDATE endpoints e SET synced_at = CASE WHEN %(failed)s THEN synced_at ELSE %(now)s END, last_sync_s = %(seconds)s, last_error = %(error)s,
            retry_at = coalesce(%(retry_at)s, (SELECT greatest(min(at), %(soonest)s) FROM (
                SELECT f.retry_at FROM files f WHERE f.endpoint_id = e.id AND f.status IN ('listed', 'stored')
                UNION ALL

@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+import psycopg
 
 from connector_pipelines.net.postgres import postgres_errors
 from connector_pipelines.store.catalog.database import Database, scoped
@@ -50,4 +52,9 @@ def worker(database: Database, run_id: str) -> Iterator[Worker]:
         assert row is not None  # noqa: S101 - INSERT … RETURNING gives a row
         with postgres_errors("register the worker"):
             connection.execute("SELECT pg_advisory_lock(%s, %s)", [CLASS_ID, row["id"]])
-        yield Worker(row["id"], run_id)
+        try:
+            yield Worker(row["id"], run_id)
+        finally:
+            # The server notices only a little later that a connection was closed; what is orderly ended is free at once.
+            with suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock(%s, %s)", [CLASS_ID, row["id"]])

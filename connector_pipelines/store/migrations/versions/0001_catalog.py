@@ -83,6 +83,7 @@ CREATE TABLE endpoints (
     synced_at         timestamptz,
     swept_at          timestamptz,
     last_sync_s       double precision,
+    last_error        jsonb,
     held_deletions    jsonb,
     deletions_approved boolean NOT NULL DEFAULT false,
     created_at        timestamptz NOT NULL DEFAULT now(),
@@ -176,6 +177,8 @@ CREATE TABLE deliveries (
     endpoint_id  uuid NOT NULL REFERENCES endpoints ON DELETE CASCADE,
     status       text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'removed', 'failed')),
     generation   bigint NOT NULL DEFAULT 0,
+    -- Set for every delivery that is owed, and for some that no longer are: where to look, so that not all rows are looked at.
+    owed         boolean NOT NULL DEFAULT true,
     attempts     integer NOT NULL DEFAULT 0,
     retry_at     timestamptz,
     claimed_by   integer,
@@ -183,6 +186,7 @@ CREATE TABLE deliveries (
     PRIMARY KEY (file_id, sink)
 );
 CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, sink, status);
+CREATE INDEX deliveries_owed ON deliveries (endpoint_id, sink, file_id) WHERE owed;
 CREATE INDEX deliveries_later ON deliveries (endpoint_id) WHERE retry_at IS NOT NULL;
 
 CREATE TABLE failures (
