@@ -60,8 +60,8 @@ def _tell(services: Services, results: Sequence[EndpointResult], took_s: float) 
     with services.database.operator() as tx:
         print_status(endpoint_status(tx))
         failed = failures_of(tx, limit=5)
-    for row in failed:
-        print(f"\nfailed, and nothing was held up by it: {row.item}: {row.code}: {row.message}")
+    for row in failed if idle else ():
+        print(f"\nfailed earlier, and nothing was held up by it: {row.item}: {row.code}: {row.message}")
     _ask(services)
     print("where to look next:")
     print(f"  make dev                             the Dagster UI at {services.settings.webserver_url}, with schedules and sensors")

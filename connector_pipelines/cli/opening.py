@@ -28,8 +28,9 @@ def quiet_settings() -> Settings:
     level = settings.log_level if "log_level" in settings.model_fields_set or "--debug" in sys.argv else "WARNING"
     configure_logging(level, settings.log_format)
     if level == "WARNING":
-        # A database that is away, or a query that was interrupted, is told once, by our own error; psycopg tells it ten times.
-        logging.getLogger("psycopg").setLevel(logging.ERROR)
+        # A database that is away, or a query that was interrupted, is told once, by our own error; the libraries tell it ten times.
+        for library in ("psycopg", "urllib3"):
+            logging.getLogger(library).setLevel(logging.ERROR)
     return settings
 
 

@@ -45,7 +45,10 @@ def search(
     else:
         print_results(found, text)
     if not found:
-        print("nothing found" if begun else "nothing has been synced yet: run `connectors sync`", file=sys.stderr)
+        print(
+            "nothing found" if begun else "no document has been delivered yet: run `connectors sync`, then see `connectors status`",
+            file=sys.stderr,
+        )
         raise typer.Exit(NOTHING_FOUND)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from connector_pipelines.cli.outcome import FAILED, HELD, ITEMS_FAILED
@@ -43,6 +43,7 @@ class EndpointResult:
         delivered: By sink: documents it was told to hold.
         removed: By sink: documents it was told to hold no more.
         reasons: The open failures, the newest first, a few of them.
+        open_failures: Items that have failed, in this run or an earlier one.
         held: Deletions that wait for approval.
         error: What stopped it, with its code and advice, or None.
     """
@@ -57,6 +58,7 @@ class EndpointResult:
     delivered: Mapping[str, int]
     removed: Mapping[str, int]
     reasons: tuple[Reason, ...] = ()
+    open_failures: int = 0
     held: int = 0
     error: Mapping[str, str] | None = field(default=None)
 
@@ -67,7 +69,7 @@ def exit_code(results: Sequence[EndpointResult], *, strict: bool) -> int:
         return FAILED
     if any(r.held for r in results):
         return HELD
-    return ITEMS_FAILED if strict and any(r.failed for r in results) else 0
+    return ITEMS_FAILED if strict and any(r.open_failures for r in results) else 0
 
 
 def print_results(results: Sequence[EndpointResult]) -> None:
@@ -120,7 +122,8 @@ def results_of(services: Services, slugs: Sequence[str], run: LocalRun) -> list[
             held = int(state.held_deletions["files"]) if state.held_deletions else 0
             open_rows = failures_of(tx, slug, limit=REASONS_SHOWN) if _failed(mine) else []
             reasons = tuple(Reason(id=r.id, item=r.item, stage=r.sink or r.stage, code=r.code, message=r.message) for r in open_rows)
-            results.append(_result(slug, mine, reasons, held, _error(slug, run, state)))
+            one = _result(slug, mine, reasons, held, _error(slug, run, state))
+            results.append(replace(one, open_failures=sum(state.failed.values())))
     return results
 
 

@@ -18,12 +18,12 @@ def sync(
     slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG]...", help="Endpoints. Default: all that are not paused.")] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Look at everything the source has, not only at what changed.")] = False,
     request: Annotated[bool, typer.Option("--request", help="Only ask: the running `connectors dev`, or Dagster daemon, does it.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when items failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 while any item of these endpoints has failed, now or earlier.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Sync endpoints in a Dagster run in this process. Applies connectors.yaml first if it changed.
 
-    Exit codes: 0 well; 1 the sync of an endpoint failed; 2 wrong usage or configuration; 3 finished, but items failed (with --strict); 4 deletions are held; 130 interrupted.
+    Exit codes: 0 well; 1 the sync of an endpoint failed; 2 wrong usage or configuration; 3 finished, but some items have failed (with --strict); 4 deletions are held; 130 interrupted.
     """
     from connector_pipelines.cli.opening import apply_if_there, opened
     from connector_pipelines.cli.output import emit_json
@@ -59,7 +59,11 @@ def chosen(services: Services, slugs: list[str]) -> list[str]:
         known = installation(tx).endpoints
     if not known:
         path = services.settings.config_file
-        there = f"{path.name} names none" if path.exists() else f"there is no {path}"
+        there = (
+            f"{path.name} names none, or they were purged and `connectors apply` brings them back"
+            if path.exists()
+            else f"there is no {path}"
+        )
         raise ConfigurationError(
             f"there are no endpoints to sync: {there}", advice="`connectors init` writes a connectors.yaml to start from"
         )

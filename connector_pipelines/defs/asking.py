@@ -106,6 +106,7 @@ def _grouped(due: Iterable[DueEndpoint]) -> Iterator[list[DueEndpoint]]:
 
 
 def _batch(group: Sequence[DueEndpoint], attempts: Mapping[DueEndpoint, int]) -> Batch:
-    names = sorted(f"{d.slug}:{d.sync_number}:{attempts[d]}" for d in group)
+    # By id: an endpoint that was purged and made again under its old slug is another, and counts from the start.
+    names = sorted(f"{d.slug}:{d.id}:{d.sync_number}:{attempts[d]}" for d in group)
     run_key = names[0] if len(names) == 1 else f"batch:{sha256(' '.join(names).encode()).hexdigest()[:24]}"
     return Batch(run_key, tuple(d.slug for d in group))

@@ -9,6 +9,7 @@ import dagster as dg
 from connector_pipelines.core.config import Cron, Interval, Schedule, format_duration
 from connector_pipelines.defs.keys import SYNC
 from connector_pipelines.defs.known import Known, KnownEndpoint
+from connector_pipelines.settings import load_settings
 
 __all__ = ["code_version", "common", "description", "freshness", "technologies"]
 
@@ -42,8 +43,8 @@ def description(known: Known, endpoint: KnownEndpoint, stage: str) -> str:
 
 def technologies(known: Known, endpoint: KnownEndpoint, stage: str) -> set[str]:
     """At most three, which is what Dagster takes."""
-    store = {"listing": "postgres", "files": "s3", "documents": "postgres", SYNC: "postgres"}.get(stage)
-    return {endpoint.kind.replace("_", ""), store or known.sinks.get(stage, stage).replace("_", "")}
+    store = {"listing": "postgres", "files": "s3" if load_settings().s3 else "file", "documents": "postgres", SYNC: "postgres"}.get(stage)
+    return {endpoint.kind, store or known.sinks.get(stage, stage)}
 
 
 def code_version(known: Known, endpoint: KnownEndpoint, stage: str) -> str | None:

@@ -131,7 +131,7 @@ def error_of(error: Exception, doing: str) -> ConnectorError | None:
         return Unauthenticated(f"could not {doing}: the user or password was refused", advice="check the database URL's user and password")
     if state in _PRIVILEGE or _NO_DATABASE.search(told):
         return ConfigurationError(
-            f"could not {doing}: the database or a privilege is missing ({_primary(error)})", advice="see docs/deployment"
+            f"could not {doing}: the database or a privilege is missing ({_primary(error)})", advice="see docs/troubleshooting.md"
         )
     if state == _DISK_FULL:
         return Unavailable(

@@ -11,7 +11,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def due(slug: str, number: int = 1, seconds: float | None = 2.0, reason: str = "schedule") -> DueEndpoint:
-    return DueEndpoint(slug, "local_folder", "default", number, reason, seconds)
+    return DueEndpoint(slug, "local_folder", "default", number, reason, seconds, f"id of {slug}")
 
 
 def test_small_syncs_share_a_run_while_first_and_long_ones_go_alone() -> None:

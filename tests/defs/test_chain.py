@@ -43,8 +43,8 @@ def test_assets_present_themselves_alike() -> None:
     assert {s.group_name for s in specs.values()} == {"plans"}
     assert {tuple(s.owners) for s in specs.values()} == {("team:ACME-Corp.-K-ln",)}
     assert {stage: s.kinds for stage, s in specs.items()} == {
-        "listing": {"localfolder", "postgres"}, "files": {"localfolder", "s3"}, "documents": {"localfolder", "postgres"},
-        "vectors": {"localfolder", "pgvector"}, "search": {"localfolder", "postgrestext"}, "sync": {"localfolder", "postgres"},
+        "listing": {"local_folder", "postgres"}, "files": {"local_folder", "file"}, "documents": {"local_folder", "postgres"},
+        "vectors": {"local_folder", "pgvector"}, "search": {"local_folder", "postgres_text"}, "sync": {"local_folder", "postgres"},
     }  # fmt: skip
     assert {stage: s.code_version for stage, s in specs.items()} == {
         "listing": "1", "files": "1", "documents": "chunks-1,text-1", "vectors": "1,wordllama", "search": "1", "sync": None,

@@ -143,11 +143,13 @@ def _refused(place: str, error: Exception) -> ConfigurationError:
 
 
 def _unavailable(place: str, error: Exception) -> Unavailable:
-    return Unavailable(f"the object store {place} did not answer as it should: {_said(error)}", advice="see that it runs; we try again")
+    return Unavailable(f"the object store {place} did not answer as it should: {_said(error)}", advice="see that it runs at MINIO_ENDPOINT")
 
 
 def _said(error: Exception) -> str:
     """S3's code for it and the first line, without the query of any URL: it may be a signature, so the cause is dropped too."""
+    if "Connection refused" in str(error):
+        return "connection refused"
     code = re.search(r"<Code>(\w+)</Code>", str(error))
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return (f"{code[1]}: " if code else "") + re.sub(r"\?[^\s'\"]*", "?…", line)[:300]

@@ -71,7 +71,12 @@ class Installation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a configuration file changed, by slug. `removed` endpoints keep their data until purged."""
+    """What a configuration file changed.
+
+    Attributes:
+        added, changed, removed: Endpoints, by slug; removed ones keep their data until purged.
+        other: `sinks` and `partitions`, where those changed; never at the first file.
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -164,7 +169,7 @@ def apply(tx: Transaction, wanted: ConnectorsFile, *, actor: str, now: datetime 
     now = now or datetime.now(UTC)
     tx.execute("SELECT pg_advisory_xact_lock(hashtext('connector_pipelines.apply'))")
     before = _fingerprints(tx)
-    shared_before = (sink_settings(tx), tx.execute("SELECT * FROM partitions ORDER BY kind").fetchall())
+    shared_before = _shared(tx)
     _apply_shared(tx, wanted)
     tenants = {t.name: _tenant_id(tx, t.name) for t in wanted.tenants}
     for connector in wanted.connectors:
@@ -177,12 +182,12 @@ def apply(tx: Transaction, wanted: ConnectorsFile, *, actor: str, now: datetime 
     slugs = [e.slug for c in wanted.connectors for e in c.endpoints]
     tx.execute("UPDATE endpoints SET removed_at = %s, updated_at = %s WHERE removed_at IS NULL AND slug <> ALL(%s)", [now, now, slugs])
     after = _fingerprints(tx)
-    shared_after = (sink_settings(tx), tx.execute("SELECT * FROM partitions ORDER BY kind").fetchall())
+    shared_after = _shared(tx)
     applied = Applied(
         added=tuple(sorted(after.keys() - before.keys())),
         changed=tuple(sorted(s for s in after.keys() & before.keys() if after[s] != before[s])),
         removed=tuple(sorted(before.keys() - after.keys())),
-        other=("sinks or partitions",) if shared_before != shared_after else (),
+        other=tuple(name for name, rows in shared_before.items() if rows and rows != shared_after[name]),
     )
     if applied.anything:
         tx.execute(
@@ -201,6 +206,11 @@ def _endpoint(row: Mapping[str, Any]) -> Endpoint:
             "sinks": tuple(row["sinks"]),
         }
     )
+
+
+def _shared(tx: Transaction) -> dict[str, object]:
+    """What belongs to no endpoint; empty before anything was applied."""
+    return {"sinks": sink_settings(tx), "partitions": tx.execute("SELECT * FROM partitions ORDER BY kind").fetchall()}
 
 
 def _fingerprints(tx: Transaction) -> dict[str, str]:

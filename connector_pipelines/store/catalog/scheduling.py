@@ -22,7 +22,7 @@ class DueEndpoint:
     """An endpoint that should sync now.
 
     Attributes:
-        sync_number: Syncs begun so far. With the slug it names this due sync for ever.
+        sync_number: Syncs begun so far. With the id it names this due sync for ever.
         reason: requested, interrupted, schedule or leftovers.
         last_sync_s: Seconds the last sync took, or None before the first.
     """
@@ -33,6 +33,7 @@ class DueEndpoint:
     sync_number: int
     reason: str
     last_sync_s: float | None
+    id: str
 
 
 def first_due(schedule: Schedule, now: datetime) -> datetime | None:
@@ -64,7 +65,7 @@ def next_due(schedule: Schedule, now: datetime) -> datetime | None:
 def due(tx: Transaction, kind: str, now: datetime) -> list[DueEndpoint]:
     """Endpoints of the kind that should sync now and that no live worker holds. Needs an operator's transaction."""
     rows = tx.execute(
-        f"""SELECT e.slug, c.kind, t.name AS tenant, e.sync_number, e.last_sync_s,
+        f"""SELECT e.id::text, e.slug, c.kind, t.name AS tenant, e.sync_number, e.last_sync_s,
                    CASE WHEN e.requested_at IS NOT NULL THEN 'requested' WHEN e.holder IS NOT NULL THEN 'interrupted'
                         WHEN e.next_due_at <= %(now)s THEN 'schedule' ELSE 'leftovers' END AS reason
             FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
