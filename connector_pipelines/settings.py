@@ -6,9 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -16,7 +15,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.telemetry import LogFormat, redact, scrub
 
-__all__ = ["LogLevel", "S3Settings", "Settings", "environment", "load_settings"]
+if TYPE_CHECKING:
+    from connector_pipelines.store.blobs import S3Settings
+
+__all__ = ["LogLevel", "Settings", "environment", "load_settings"]
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -60,18 +62,6 @@ def _http_url(value: str) -> str:
 
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """An object store that speaks S3. `endpoint` is ``host:port``, without a scheme."""
-
-    endpoint: str
-    access_key: str
-    secret_key: SecretStr
-    bucket: str
-    secure: bool
-    region: str
 
 
 class Settings(BaseModel):
@@ -155,11 +145,13 @@ class Settings(BaseModel):
     @property
     def s3(self) -> S3Settings | None:
         """Where objects are kept; None for a folder below `home`."""
+        from connector_pipelines.store.blobs import S3Settings
+
         if not (self.minio_endpoint and self.minio_access_key and self.minio_secret_key):
             return None
         return S3Settings(
             endpoint=self.minio_endpoint,
-            access_key=self.minio_access_key,
+            access_key=SecretStr(self.minio_access_key),
             secret_key=self.minio_secret_key,
             bucket=self.minio_bucket,
             secure=self.minio_secure,

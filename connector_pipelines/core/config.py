@@ -200,6 +200,6 @@ class ConnectorsFile(_Model):
 def _known_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of the database, such as Europe, is an OSError
         raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from error
     return name

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector_pipelines.core.errors import ConfigurationError, ConnectorError, SecurityError, TransientError
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError, TransientError, Unauthenticated
 from connector_pipelines.core.protocols import EmbedsChunks, Sink
 from connector_pipelines.core.types import Chunk, Document
 from connector_pipelines.pipeline.embedding import load_model
@@ -26,10 +27,12 @@ BATCH_DOCUMENTS = 200
 BATCH_CHUNKS = 2000
 """Chunks held in memory at once; one document with more goes alone."""
 
+REMOVAL_PAUSE = timedelta(minutes=30)
+
 
 def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> StageReport:
     """Tell one sink everything it is owed in the scope: documents to hold, documents to hold no more."""
-    report, sink = StageReport(sink_name), session.sinks[sink_name]
+    report, sink = StageReport(sink_name, counts=log.counts), session.sinks[sink_name]
     endpoint, database = session.endpoint, session.database
     with database.tenant(endpoint.tenant_id) as tx:
         deliveries.plan(tx, endpoint, sink_name)
@@ -38,7 +41,6 @@ def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> St
             _tell(session, sink, sink_name, batch, report)
             done = report.counts["delivered"] + report.counts["removed"]
             session.progress(Progress(endpoint=endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
-    log.counts.update(report.counts)
     return report
 
 
@@ -61,10 +63,12 @@ def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: St
     """Removals first: what should not be found any more is gone soonest."""
     endpoint, database = session.endpoint, session.database
     removals, puts = [o for o in batch if not o.put], [o for o in batch if o.put]
-    sink.delete(deliveries.refs(endpoint, removals))
+    failed = _each(lambda some: sink.delete(deliveries.refs(endpoint, some)), removals, name, session)
     with database.tenant(endpoint.tenant_id) as tx:
         documents, changed = deliveries.documents(tx, endpoint, puts)
-    failed = _put(session, sink, name, documents, {o.document_id: o for o in puts if o.document_id})
+    by_id = {d.id: d for d in documents}
+    current = [o for o in puts if o.document_id in by_id]
+    failed += _each(lambda some: sink.put(_embedded(session, sink, [by_id[o.document_id or ""] for o in some])), current, name, session)
     bad = {f.owed.file_id for f in failed} | {o.file_id for o in changed}
     told = [o for o in batch if o.file_id not in bad]
     with database.tenant(endpoint.tenant_id) as tx:
@@ -78,21 +82,22 @@ def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: St
         report.add("failed" if fault.failure.retry_at is None else "retried_later", fault.owed.day)
 
 
-def _put(session: Session, sink: Sink, name: str, documents: list[Document], owed: dict[str, Owed]) -> list[FailedDelivery]:
-    """Put a batch; where the sink refuses it for an item's sake, one by one, so that one document fails alone."""
-    if not documents:
+def _each(tell: Callable[[list[Owed]], None], owed: list[Owed], sink: str, session: Session) -> list[FailedDelivery]:
+    """Tell a batch; where the sink refuses it for an item's sake, one by one, so that one document fails alone."""
+    if not owed:
         return []
     try:
-        sink.put(_embedded(session, sink, documents))
-    except (TransientError, ConfigurationError, SecurityError):
+        tell(owed)
+    except (TransientError, ConfigurationError, Unauthenticated):
         raise
     except ConnectorError as error:
-        if len(documents) > 1:
-            return [f for one in documents for f in _put(session, sink, name, [one], owed)]
-        bad = owed[documents[0].id]
-        retry_at = backoff(error, bad.attempts + 1, session.clock())
+        if len(owed) > 1:
+            return [f for one in owed for f in _each(tell, [one], sink, session)]
+        bad, attempts = owed[0], owed[0].attempts + 1
+        # A removal is never given up: what should not be found must go.
+        retry_at = backoff(error, attempts, session.clock()) if bad.put else session.clock() + REMOVAL_PAUSE
         failure = ItemFailure(
-            item=bad.path, file_id=bad.file_id, stage="deliver", sink=name, error=error, attempts=bad.attempts + 1, retry_at=retry_at
+            item=bad.path, file_id=bad.file_id, stage="deliver", sink=sink, error=error, attempts=attempts, retry_at=retry_at
         )
         return [FailedDelivery(bad, failure)]
     return []

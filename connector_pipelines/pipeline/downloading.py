@@ -20,7 +20,7 @@ STAGE = "files"
 
 def download_files(session: Session, log: StageLog, scope: Scope) -> StageReport:
     """Bring the bytes of every listed file of the scope into the blob store."""
-    report, streak = StageReport(STAGE), Streak("the source")
+    report, streak = StageReport(STAGE, counts=log.counts), Streak("the source")
     endpoint, database = session.endpoint, session.database
     with database.tenant(endpoint.tenant_id) as tx:
         total = work.waiting(tx, endpoint, status="listed", days=scope.days, now=session.clock())
@@ -43,7 +43,6 @@ def download_files(session: Session, log: StageLog, scope: Scope) -> StageReport
 
     todo = Work(claim=claim, do=partial(_download, session), save=save)
     drain(todo, threads=session.services.settings.download_threads, stop=session.stop)
-    log.counts.update(report.counts)
     return report
 
 
@@ -74,10 +73,11 @@ class _opened:  # noqa: N801 - used like a function, in a `with`
     """The file's bytes; every fault of the source, on opening or on the way, comes out as `_SourceFault`."""
 
     def __init__(self, session: Session, file: work.Claimed) -> None:
-        self._session, self._stream = session, session.source.open(file.ref)
+        self._session, self._file = session, file
 
     def __enter__(self) -> Iterator[bytes]:
         try:
+            self._stream = self._session.source.open(self._file.ref)
             return self._guarded(self._stream.__enter__())
         except ConnectorError as error:
             raise _fault(error) from error

@@ -30,7 +30,7 @@ def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageRep
     """Turn every stored file of the scope into a document, in worker processes that may be killed."""
     from connector_pipelines.extractors._pool import ExtractionPool, Limits
 
-    report = StageReport(STAGE)
+    report = StageReport(STAGE, counts=log.counts)
     endpoint, database = session.endpoint, session.database
     with database.tenant(endpoint.tenant_id) as tx:
         total = work.waiting(tx, endpoint, status="stored", days=scope.days, now=session.clock())
@@ -52,7 +52,6 @@ def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageRep
     with ExtractionPool(threads, Limits(time_s=limits.time_limit.total_seconds(), memory_bytes=limits.max_memory_bytes)) as pool:
         todo = Work(claim=claim, do=partial(_extract, session, pool, limits, passwords), save=save, abort=pool.close)
         drain(todo, threads=threads, stop=session.stop)
-    log.counts.update(report.counts)
     return report
 
 

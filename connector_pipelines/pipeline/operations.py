@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connector_pipelines.core.errors import Busy, ConnectorError, DeletionsHeld, TransientError
@@ -18,6 +19,7 @@ from connector_pipelines.pipeline.listing import list_changes
 from connector_pipelines.pipeline.report import StageReport, SyncReport
 from connector_pipelines.pipeline.session import Scope, Session
 from connector_pipelines.store.catalog import deliveries, scheduling, work
+from connector_pipelines.store.catalog.configuration import endpoint
 from connector_pipelines.store.catalog.reports import stage_log
 
 __all__ = ["STAGES", "heal_sinks", "redo", "run_stage", "stages_of", "sync"]
@@ -49,6 +51,9 @@ def sync(session: Session, *, sweep: bool = False, report: SyncReport | None = N
     """
     report = report if report is not None else SyncReport()
     with _held(session, wait_s=0):
+        # Whoever held it before may have moved the cursor.
+        with session.database.operator() as tx:
+            session = replace(session, endpoint=endpoint(tx, session.endpoint.slug))
         started_at = session.clock()
         with session.database.operator() as tx:
             scheduling.begin(tx, session.endpoint.id, session.endpoint.schedule, started_at)
@@ -132,10 +137,16 @@ def _run_stages(session: Session, report: SyncReport, *, sweep: bool) -> None:
         except ConnectorError as error:
             report.errors["sweep"] = error
     for stage in stages_of(session):
+        if stage == "files" and _stopped(report.errors.get("listing")):
+            continue  # Who was refused once is not to knock again for each file.
         try:
             report.stages[stage] = _logged(session, stage, DayRange(), sweep=sweep)
         except ConnectorError as error:
             report.errors[stage] = error
+
+
+def _stopped(error: Exception | None) -> bool:
+    return isinstance(error, ConnectorError) and error.stops_connector
 
 
 def _logged(session: Session, stage: str, days: DayRange, *, sweep: bool = False) -> StageReport:

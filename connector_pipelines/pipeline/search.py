@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector_pipelines.core.config import SinkSettings
-from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError
 from connector_pipelines.core.protocols import EmbedsChunks, Searches, Sink
 from connector_pipelines.core.types import Hit, Query
 from connector_pipelines.pipeline.embedding import load_model
@@ -14,8 +14,11 @@ from connector_pipelines.pipeline.ranking import fuse, snippet
 from connector_pipelines.pipeline.session import Services, open_sink
 from connector_pipelines.store.catalog.configuration import sink_settings, tenant_named
 from connector_pipelines.store.catalog.reports import Citation, citations
+from connector_pipelines.telemetry import get_logger
 
 __all__ = ["Result", "search"]
+
+_LOG = get_logger(__name__)
 
 CANDIDATES = 50
 """Hits asked of each sink, whatever the limit: fusion needs depth to agree on the top."""
@@ -52,15 +55,20 @@ def search(services: Services, text: str, *, tenant: str, endpoint: str | None =
 def _ask(services: Services, configured: Mapping[str, SinkSettings], query: Query) -> dict[str, list[Hit]]:
     """By sink, its hits. A sink that embeds is asked with a vector of its model."""
     answers: dict[str, list[Hit]] = {}
-    searchable = 0
+    searchable, refused = 0, list[ConnectorError]()
     for name in configured:
         sink = open_sink(name, configured, services.tools)
         try:
             if isinstance(sink, Searches):
                 searchable += 1
                 answers[name] = list(sink.search(_for(services, sink, query)))
+        except ConnectorError as error:
+            refused.append(error)
+            _LOG.warning("sink_not_searched", sink=name, code=error.code, message=str(error))
         finally:
             sink.close()
+    if refused and len(refused) == searchable:
+        raise refused[0]
     if not searchable:
         raise ConfigurationError("no sink can be searched", advice="add a `pgvector` or `postgres_text` sink to connectors.yaml")
     return {name: hits for name, hits in answers.items() if hits}

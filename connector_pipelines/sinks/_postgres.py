@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg import Connection, Cursor
     from psycopg_pool import ConnectionPool
 
-__all__ = ["READ_LIMIT", "WRITE_LIMIT", "Database", "PostgresConfig", "schema_of", "storable", "storable_json"]
+__all__ = ["READ_LIMIT", "WRITE_LIMIT", "Database", "PostgresConfig", "schema_of"]
 
 WRITE_LIMIT = timedelta(minutes=5)
 READ_LIMIT = timedelta(seconds=15)
@@ -97,22 +96,6 @@ def schema_of(name: str, config: PostgresConfig) -> str:
     """The sink's schema. A name too long for Postgres is shortened and kept apart from others by a hash."""
     wanted = config.schema_name or f"sink_{name}"
     return wanted if len(wanted) <= _NAME_BYTES else f"{wanted[: _NAME_BYTES - 9]}_{sha256(wanted.encode()).hexdigest()[:8]}"
-
-
-def storable(text: str) -> str:
-    """`text` without what Postgres refuses: NUL, and lone surrogates, which names of files on disk may hold."""
-    return text.replace("\x00", "").encode(errors="replace").decode()
-
-
-def storable_json(value: object) -> Any:
-    """`value` as JSON that ``jsonb`` takes: its texts storable, numbers that are none as null, anything unknown as text."""
-    if isinstance(value, Mapping):
-        return {storable(str(k)): storable_json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [storable_json(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int) else storable(str(value))
 
 
 @contextmanager

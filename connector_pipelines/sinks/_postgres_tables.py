@@ -15,7 +15,8 @@ from uuid import UUID
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Unavailable
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Ability, Chunk, Document, DocumentRef, Hit, Probe
-from connector_pipelines.sinks._postgres import WRITE_LIMIT, Database, PostgresConfig, schema_of, storable, storable_json
+from connector_pipelines.net.postgres import storable, storable_json
+from connector_pipelines.sinks._postgres import WRITE_LIMIT, Database, PostgresConfig, schema_of
 
 if TYPE_CHECKING:
     from psycopg import Cursor

@@ -17,7 +17,8 @@ from pydantic import Field
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Ability, Chunk, Document, Hit, Query
-from connector_pipelines.sinks._postgres import WRITE_LIMIT, PostgresConfig, storable
+from connector_pipelines.net.postgres import storable
+from connector_pipelines.sinks._postgres import WRITE_LIMIT, PostgresConfig
 from connector_pipelines.sinks._postgres_tables import PostgresTables, hits
 
 if TYPE_CHECKING:

@@ -81,6 +81,6 @@ def place(tmp_path: Path, database_url: str) -> Place:
     made = Place(tmp_path, {"DATABASE_URL": database_url})
     made.write("files/report.txt", "The retaining wall moved 12 millimetres in May.\n")
     made.write("files/readings.csv", "date,reading\n2024-01-01,5\n")
-    made.write("files/broken.pdf", "not a pdf")
+    made.write("files/broken.pdf", "%PDF-1.7\nbroken")
     made.configure("files")
     return made

@@ -17,7 +17,7 @@ def test_from_nothing_to_an_answer_and_back(place: Place) -> None:
     place.run("failures", "retry", "--all")
     strict = place.run("sync", "--strict")
 
-    assert (early.code, early.err) == (1, "nothing has been synced yet: run `connectors sync`\n")
+    assert (early.code, early.err) == (1, "no document has been delivered yet: run `connectors sync`, then see `connectors status`\n")
     assert first.code == 0
     assert first.json[0]["listed"]["new"] == 3
     assert (first.json[0]["stored"], first.json[0]["extracted"], first.json[0]["failed"]) == (3, 2, 1)

@@ -16,7 +16,7 @@ from connector_pipelines.core.types import Ability, Checksum, Probe
 from connector_pipelines.store.blobs._backend import Backend
 from connector_pipelines.store.blobs._folder import Folder
 from connector_pipelines.store.blobs._s3 import S3
-from connector_pipelines.store.blobs._s3_clients import S3Account
+from connector_pipelines.store.blobs._s3_clients import S3Settings
 from connector_pipelines.store.blobs._spool import Expected
 
 __all__ = ["Blob", "Blobs", "open_blobs"]
@@ -125,7 +125,7 @@ class Blobs:
         return self._place
 
 
-def open_blobs(folder: Path | None, s3: S3Account | None) -> Blobs:
+def open_blobs(folder: Path | None, s3: S3Settings | None) -> Blobs:
     """Blobs in `s3` if it is given, with `folder` for bytes on their way there; else in `folder`."""
     if s3 is not None:
         return Blobs(S3(s3, None if folder is None else folder / ".spool"))

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from connector_pipelines.core.errors import ConfigurationError, NotFound
 from connector_pipelines.store.blobs._backend import CHUNK_BYTES
 from connector_pipelines.store.blobs._faults import disk_faults
-from connector_pipelines.store.blobs._s3_clients import S3Account, minio_client, object_client, s3_faults
+from connector_pipelines.store.blobs._s3_clients import S3Settings, minio_client, object_client, s3_faults
 from connector_pipelines.store.blobs._spool import Spooled, SpoolFolder
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class S3:
     # A smaller object is written in the one request that asking would take.
     ask_from_bytes = 1024**2
 
-    def __init__(self, account: S3Account, spool: Path | None) -> None:
+    def __init__(self, account: S3Settings, spool: Path | None) -> None:
         self.name = f"{account.endpoint}/{account.bucket}"
         self.spools = SpoolFolder(spool or Path(tempfile.gettempdir()) / f"connector-pipelines-spool-{os.geteuid()}")
         self._account = account

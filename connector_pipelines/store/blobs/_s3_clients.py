@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -16,7 +16,7 @@ from connector_pipelines.core.errors import ConfigurationError, NotFound, Unavai
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-__all__ = ["S3Account", "S3Settings", "minio_client", "object_client", "s3_faults"]
+__all__ = ["S3Settings", "minio_client", "object_client", "s3_faults"]
 
 _CONNECT_TIMEOUT_S = 5
 _TIMEOUT_S = 60
@@ -24,23 +24,6 @@ _TIMEOUT_S = 60
 _READING_TIMEOUT = timedelta(hours=6)
 _RETRIES = 3
 _REFUSED = {"AccessDenied", "InvalidAccessKeyId", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
-
-
-class S3Account(Protocol):
-    """What we must know of an S3: `S3Settings`, or what the process's settings make of their variables."""
-
-    @property
-    def endpoint(self) -> str: ...
-    @property
-    def access_key(self) -> str | SecretStr: ...
-    @property
-    def secret_key(self) -> SecretStr: ...
-    @property
-    def bucket(self) -> str: ...
-    @property
-    def secure(self) -> bool: ...
-    @property
-    def region(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +45,7 @@ class S3Settings:
     region: str = "us-east-1"
 
 
-def minio_client(account: S3Account) -> Any:
+def minio_client(account: S3Settings) -> Any:
     """For buckets and links. `Any`: the minio package has no types that hold."""
     import urllib3
     from minio import Minio
@@ -74,7 +57,7 @@ def minio_client(account: S3Account) -> Any:
     )
     try:
         return Minio(
-            account.endpoint, access_key=_plain(account.access_key), secret_key=_plain(account.secret_key),
+            account.endpoint, access_key=account.access_key.get_secret_value(), secret_key=account.secret_key.get_secret_value(),
             secure=account.secure, region=account.region, http_client=pool,
         )  # fmt: skip
     except ValueError as error:
@@ -83,11 +66,15 @@ def minio_client(account: S3Account) -> Any:
         ) from error
 
 
-def object_client(account: S3Account, *, reading: bool) -> S3Store:
+def object_client(account: S3Settings, *, reading: bool) -> S3Store:
     """For bytes. One for `reading` lets an answer take as long as bytes keep coming."""
     from obstore.store import S3Store
 
-    keys = {"access_key_id": _plain(account.access_key), "secret_access_key": _plain(account.secret_key), "expires_at": None}
+    keys = {
+        "access_key_id": account.access_key.get_secret_value(),
+        "secret_access_key": account.secret_key.get_secret_value(),
+        "expires_at": None,
+    }
     return S3Store(
         account.bucket,
         endpoint=f"{'https' if account.secure else 'http'}://{account.endpoint}",
@@ -153,7 +140,3 @@ def _said(error: Exception) -> str:
     code = re.search(r"<Code>(\w+)</Code>", str(error))
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return (f"{code[1]}: " if code else "") + re.sub(r"\?[^\s'\"]*", "?…", line)[:300]
-
-
-def _plain(secret: str | SecretStr) -> str:
-    return secret if isinstance(secret, str) else secret.get_secret_value()

@@ -36,6 +36,7 @@ class Endpoint:
     Attributes:
         timezone: IANA name; where a day of its kind's windows begins.
         cursor: Place in the source's feed; empty before the first complete listing.
+        deletions_approved: A person has let go what a sweep held back; the next sweep may delete it.
         removed: The configuration no longer has it; what it brought is kept until purged.
     """
 
@@ -57,6 +58,7 @@ class Endpoint:
     paused: bool
     timezone: str
     cursor: str
+    deletions_approved: bool
     removed: bool
 
 
@@ -91,7 +93,7 @@ class Applied:
 _ENDPOINTS = """
     SELECT e.id::text, e.slug, e.name, c.kind, e.tenant_id::text, t.name AS tenant, c.id::text AS connector_id, c.name AS connector,
            c.status, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
-           coalesce(p.timezone, 'UTC') AS timezone, e.cursor, e.removed_at IS NOT NULL AS removed
+           coalesce(p.timezone, 'UTC') AS timezone, e.cursor, e.deletions_approved, e.removed_at IS NOT NULL AS removed
     FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id LEFT JOIN partitions p ON p.kind = c.kind
 """
 

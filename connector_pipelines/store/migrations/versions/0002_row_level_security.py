@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.execute(f"REVOKE ALL ON alembic_version FROM {OPERATOR}")
     op.execute(f"GRANT SELECT ON alembic_version TO {OPERATOR}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(OF_A_TENANT)} TO {APP}")
+    op.execute(f"REVOKE UPDATE, DELETE ON audit_log FROM {APP}")
     op.execute(f"GRANT SELECT ON tenants, {', '.join(SHARED)} TO {APP}")
     for table in (*OF_A_TENANT, "tenants"):
         column = MINE.replace("tenant_id =", "id =", 1) if table == "tenants" else MINE
