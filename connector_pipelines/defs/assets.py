@@ -74,7 +74,13 @@ def _sync_asset(known: Known, endpoint: KnownEndpoint) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(
-        name=operation_name(endpoint.kind, endpoint.slug, SYNC), specs=[spec], check_specs=specs(key), can_subset=True, pool=endpoint.kind
+        name=operation_name(endpoint.kind, endpoint.slug, SYNC),
+        specs=[spec],
+        check_specs=specs(key),
+        can_subset=True,
+        # Not partitioned, but in one selection with what is: a range over all assets of a group asks each for its policy.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=endpoint.kind,
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig, pipeline: PipelineResource) -> Iterator[Any]:
         yield from materialize_sync(context, pipeline, endpoint, windows, sweep=config.sweep)

@@ -38,9 +38,11 @@ def due_sensor(known: Known, kind: str) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
         now = datetime.now(UTC)
-        if context.cursor is None:
-            # A pool nobody has used yet limits nothing the first time two runs ask for it at once.
-            context.instance.event_log_storage.initialize_concurrency_limit_to_default(kind)
+        storage = context.instance.event_log_storage
+        if context.cursor is None and kind not in storage.get_concurrency_keys():
+            # A pool nobody has used yet limits nothing the first time two runs ask for it at once. On Postgres, Dagster
+            # 1.13.27 fails for one that is there: it goes on in a transaction its INSERT has broken.
+            storage.initialize_concurrency_limit_to_default(kind)
         with pipeline.services().database.operator() as tx:
             found = due(tx, kind, now)
         memory = Memory.model_validate_json(context.cursor) if context.cursor else Memory()

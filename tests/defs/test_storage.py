@@ -12,8 +12,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from connector_pipelines.defs.build import build
 from connector_pipelines.defs.event_log import BatchingEventLogStorage
 from connector_pipelines.defs.local_run import run_sync
+from connector_pipelines.defs.resources import PipelineResource
 from connector_pipelines.defs.storage import SCHEMA, dagster_url
 from connector_pipelines.pipeline.session import Progress
 from tests.defs.conftest import World
@@ -91,3 +93,15 @@ def test_a_url_keeps_its_password_and_options_and_gets_our_schema_and_driver() -
     assert (found.drivername, found.password, found.port) == ("postgresql+psycopg2", "p@ss:word", 5433)
     assert found.query["sslmode"] == "require"
     assert found.query["options"] == "-cstatement_timeout=5s -csearch_path=dagster"
+
+
+def test_a_sensor_without_a_cursor_ticks_although_its_pool_is_there_already(world: World, dagster_home: Path) -> None:
+    repository = build(world.configure(samples={})).get_repository_def()
+    sensor = repository.get_sensor_def("local_folder_due")
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        asked = []
+        for _ in range(2):
+            resources = {"pipeline": PipelineResource()}
+            with dg.build_sensor_context(instance=instance, repository_def=repository, resources=resources) as context:
+                asked.append(len(sensor.evaluate_tick(context).run_requests or []))
+    assert asked == [1, 1]
