@@ -10,13 +10,18 @@ from connector_pipelines.core.config import PartitionsConfig
 from connector_pipelines.defs.partitions import key_of
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.store.catalog.failures import FailureRow
-from connector_pipelines.store.catalog.reports import DayCounts
+from connector_pipelines.store.catalog.reports import DayCounts, NewestDocument
 from connector_pipelines.telemetry import scrub
 
-__all__ = ["WORST", "failures_table", "run_totals", "windows_metadata"]
+__all__ = ["NEWEST", "WORST", "failures_table", "newest_table", "run_totals", "windows_chart", "windows_metadata"]
 
 WORST = 20
 """Failures shown beside an asset; the ledger has them all."""
+
+NEWEST = 10
+CHARTED = 30
+BAR = 40
+"""Characters of the longest bar."""
 
 
 def windows_metadata(
@@ -47,6 +52,29 @@ def failures_table(rows: Sequence[FailureRow]) -> dg.MetadataValue[Any]:
         f"| {_cell(r.item)} | {r.stage}{f' {r.sink}' if r.sink else ''} | `{r.code}` | {_cell(r.message)} | {r.attempts} |" for r in rows
     ]
     return dg.MetadataValue.md("| item | stage | code | message | attempts |\n|---|---|---|---|---|\n" + "\n".join(lines[:WORST]))
+
+
+def windows_chart(windows: Mapping[str, Mapping[str, Any]]) -> dg.MetadataValue[Any]:
+    """What is in each window as bars, the newest windows that have anything."""
+    counts = {key: int(w.get("dagster/partition_row_count", 0)) for key, w in sorted(windows.items())}
+    shown = [(key, n) for key, n in counts.items() if n][-CHARTED:]
+    most = max((n for _, n in shown), default=1)
+    bars = [f"{key} {'█' * max(1, round(BAR * n / most))} {n}" for key, n in shown]
+    return dg.MetadataValue.md("```\n" + "\n".join(bars or ["nothing in these windows"]) + "\n```")
+
+
+def newest_table(documents: Sequence[NewestDocument]) -> dg.MetadataValue[Any]:
+    """The newest documents, with links to where their source has them."""
+    if not documents:
+        return dg.MetadataValue.md("None.")
+    lines = [f"| {_link(d)} | {d.modified_at:%Y-%m-%d} | {d.chunks} | {_cell(d.content_type)} |" for d in documents]
+    return dg.MetadataValue.md("| document | modified | chunks | type |\n|---|---|---|---|\n" + "\n".join(lines))
+
+
+def _link(document: NewestDocument) -> str:
+    name = _cell(document.path).replace("[", "\\[").replace("]", "\\]")
+    # Angle brackets, so that a space or parenthesis does not end the link.
+    return f"[{name}](<{document.url.replace('<', '%3C').replace('>', '%3E')}>)" if document.url else name
 
 
 def _of_stage(stage: str, day: DayCounts) -> dict[str, int]:

@@ -15,7 +15,7 @@ from connector_pipelines.core.config import PartitionsConfig
 from connector_pipelines.defs.faults import told
 from connector_pipelines.defs.keys import stage_key
 from connector_pipelines.defs.known import KnownEndpoint
-from connector_pipelines.defs.metadata import WORST, failures_table, run_totals, windows_metadata
+from connector_pipelines.defs.metadata import NEWEST, WORST, failures_table, newest_table, run_totals, windows_chart, windows_metadata
 from connector_pipelines.defs.partitions import days_of, today
 from connector_pipelines.defs.progress import Teller
 from connector_pipelines.defs.resources import PipelineResource
@@ -23,7 +23,7 @@ from connector_pipelines.pipeline.operations import run_stage
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Session
 from connector_pipelines.store.catalog.failures import failures_of
-from connector_pipelines.store.catalog.reports import day_counts
+from connector_pipelines.store.catalog.reports import day_counts, newest_documents
 
 __all__ = ["StageConfig", "materialize_stage", "stop", "worst_failures"]
 
@@ -75,6 +75,7 @@ def _result(
     with session.database.tenant(endpoint.tenant_id) as tx:
         counts = day_counts(tx, endpoint, days_of(windows, keys[0], keys[-1], day))
         failures = failures_of(tx, endpoint.slug, limit=WORST)
+        newest = newest_documents(tx, endpoint, days_of(windows, keys[0], keys[-1], day), NEWEST)
     shown = windows_metadata(report.stage, counts, windows, day, keys)
     for partition, metadata in shown.items():
         context.add_asset_metadata(metadata, partition_key=partition)
@@ -82,4 +83,5 @@ def _result(
     # The key says how many rows a table has: it belongs to the asset, not to each window of the run.
     rows = totals.pop("dagster/row_count")
     context.log.info("%s %s: %s", endpoint.slug, report.stage, dict(report.counts))
-    return dg.MaterializeResult(metadata={**totals, "items in these windows": rows, "failures": failures_table(failures)})
+    tables = {"windows chart": windows_chart(shown), "newest documents": newest_table(newest), "failures": failures_table(failures)}
+    return dg.MaterializeResult(metadata={**totals, "items in these windows": rows, **tables})

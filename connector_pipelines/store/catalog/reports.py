@@ -22,12 +22,14 @@ __all__ = [
     "Citation",
     "DayCounts",
     "EndpointStatus",
+    "NewestDocument",
     "StageLog",
     "citations",
     "day_counts",
     "days_changed",
     "endpoint_status",
     "last_logs",
+    "newest_documents",
     "stage_log",
 ]
 
@@ -46,6 +48,17 @@ class DayCounts:
     failed: int
     chunks: int
     delivered: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestDocument:
+    """A document, to be shown. `modified_at` is when we first saw the file where its source does not say."""
+
+    path: str
+    url: str | None
+    modified_at: datetime
+    chunks: int
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +171,18 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
         {"endpoint": endpoint.id, "first": days.first, "last": days.last},
     ).fetchall()
     return [DayCounts(**row) for row in rows]
+
+
+def newest_documents(tx: Transaction, endpoint: Endpoint, days: DayRange, limit: int) -> list[NewestDocument]:
+    """Documents of these days, the last modified first."""
+    rows = tx.execute(
+        """SELECT f.path, f.url, coalesce(f.source_modified_at, f.first_seen_at) AS modified_at, x.chunk_count AS chunks, x.content_type
+           FROM files f JOIN documents x ON x.file_id = f.id WHERE f.endpoint_id = %s AND f.status = 'extracted'
+             AND f.window_day BETWEEN coalesce(%s, '-infinity'::date) AND coalesce(%s, 'infinity'::date)
+           ORDER BY f.window_day DESC, modified_at DESC, f.id LIMIT %s""",
+        [endpoint.id, days.first, days.last, limit],
+    ).fetchall()
+    return [NewestDocument(**row) for row in rows]
 
 
 def days_changed(tx: Transaction, endpoint: Endpoint, at: datetime) -> dict[date, int]:
