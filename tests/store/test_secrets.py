@@ -30,9 +30,9 @@ def test_a_variable_is_read_and_not_shown(secrets):
 
 
 def test_a_file_is_read_without_the_newlines_at_its_end(secrets, tmp_path):
-    write(tmp_path / "password", b"  two words \r\n\n")
+    write(tmp_path / "password", b"  spaces around it \r\n\n")
 
-    assert secrets.resolve(f"file:{tmp_path}/password").get_secret_value() == "  two words "
+    assert secrets.resolve(f"file:{tmp_path}/password").get_secret_value() == "  spaces around it "
 
 
 def test_a_relative_file_starts_from_the_base_folder(secrets, tmp_path):
