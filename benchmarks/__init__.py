@@ -1,0 +1,1 @@
+"""How fast is the first slice, beside something named that was measured in the same run? See README.md here."""
