@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from benchmarks._installation import Installation
 from benchmarks._trees import passage
+from connector_pipelines.core.protocols import Settles
 from connector_pipelines.core.types import ChangePage, Chunk, Cursor, DayRange, Document, Facts, FileRef, Upserted, Vector, content_hash
 from connector_pipelines.pipeline.embedding import load_model
 from connector_pipelines.pipeline.session import Session
@@ -77,7 +78,10 @@ def _deliver(session: Session, sink: str, vectors: dict[bytes, Vector]) -> None:
         deliveries.plan(tx, endpoint, sink)
         owed = deliveries.claim(tx, endpoint, sink, session.worker, days=_ALL, now=now, limit=1_000_000)
         documents, _ = deliveries.documents(tx, endpoint, owed)
-    session.sinks[sink].put([_with_vectors(d, vectors) for d in documents])
+    held = session.sinks[sink]
+    held.put([_with_vectors(d, vectors) for d in documents])
+    if isinstance(held, Settles):
+        held.settle()
     with session.database.tenant(endpoint.tenant_id) as tx:
         deliveries.save(tx, sink, owed, now)
 

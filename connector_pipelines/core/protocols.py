@@ -25,7 +25,8 @@ from connector_pipelines.core.types import (
 )
 
 __all__ = [
-    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Searches", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory", "Tools",
+    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory",
+    "Tools",
 ]  # fmt: skip
 
 
@@ -151,6 +152,15 @@ class EmbedsChunks(Protocol):
     @property
     def model(self) -> str:
         """Name of an embedding model, as `pipeline.embedding` knows it."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """Optional, for sinks: wants to know when a delivery is over."""
+
+    def settle(self) -> None:
+        """Do what is better done once than at each put, such as making an index. May be skipped, and called again."""
         ...
 
 

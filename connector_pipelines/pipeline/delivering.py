@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, TransientError, Unauthenticated
-from connector_pipelines.core.protocols import EmbedsChunks, Sink
+from connector_pipelines.core.protocols import EmbedsChunks, Settles, Sink
 from connector_pipelines.core.types import Chunk, Document
 from connector_pipelines.pipeline.embedding import load_model
 from connector_pipelines.pipeline.report import StageReport
@@ -41,6 +41,8 @@ def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> St
             _tell(session, sink, sink_name, batch, report)
             done = report.counts["delivered"] + report.counts["removed"]
             session.progress(Progress(endpoint=endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
+    if report.counts["delivered"] and isinstance(sink, Settles):
+        sink.settle()
     return report
 
 

@@ -181,6 +181,7 @@ class TestPgvector(SinkContract):
         few = few * 0.05 + target * 3
         sink.put([_document(1, "few", few)])
         sink.put([_document(2, "many", many)])
+        sink.settle()
         query = Query(text="", tenant_id="many", limit=50, vector=target)
         indexes = store.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'sink_vectors'").fetchall()
 
