@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from connector_pipelines.embedded.postgres import EmbeddedPostgres
 from connector_pipelines.store.blobs import S3Settings
+from tests.databases import drop_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def database_url(postgres: EmbeddedPostgres, _administration: psycopg.Connection
     name = f"test_{secrets.token_hex(8)}"
     _administration.execute(f'CREATE DATABASE "{name}"')
     yield urlsplit(postgres.ensure_running())._replace(path=f"/{name}").geturl()
-    _administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    drop_database(_administration, name)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from connector_pipelines.store.catalog import schema
 from tests import files
+from tests.databases import drop_database
 
 __all__ = ["Canaries", "Installation", "every_cell", "every_file", "leaks", "make_files", "told", "two_roles", "with_account"]
 
@@ -162,7 +163,7 @@ def two_roles(server: str, canaries: Canaries) -> Iterator[tuple[str, str]]:
                 with_account(server, database=name, user=f"{name}_guest", password=canaries.by_name["archive"]),
             )
         finally:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            drop_database(admin, name)
             admin.execute(sql.SQL("DROP ROLE {}, {}").format(guest, owner))
 
 
@@ -223,7 +224,7 @@ def _make_shared_roles(server: str, admin: psycopg.Connection, name: str) -> Non
     passing = sql.Identifier(f"{name}_passing")
     admin.execute(sql.SQL("CREATE DATABASE {}").format(passing))
     schema.upgrade(SecretStr(urlsplit(server)._replace(path=f"/{name}_passing").geturl()))
-    admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(passing))
+    drop_database(admin, f"{name}_passing")
 
 
 def _words_of(secret: str) -> list[bytes]:

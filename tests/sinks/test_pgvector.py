@@ -21,6 +21,7 @@ from connector_pipelines.core.types import Chunk, Document, Query, content_hash
 from connector_pipelines.sinks import postgres_text
 from connector_pipelines.sinks.pgvector import INDEX_FROM_CHUNKS, Config, Sink
 from connector_pipelines.testing.sink_suite import Held, Maker, Reopen, SinkContract, plain_tools
+from tests.databases import drop_database
 
 PLACES = "SELECT ordinal, ctid::text, text FROM sink_vectors.chunks ORDER BY ordinal"
 
@@ -172,7 +173,7 @@ class TestPgvector(SinkContract):
                     sink.put([maker.document("a", "text")])
             assert "CREATE EXTENSION vector" in refused.value.advice
         finally:
-            store.execute(f"DROP DATABASE {bare} WITH (FORCE)")
+            drop_database(store, bare)
 
     def test_what_is_near_is_found_among_many_of_other_tenants(self, sink: Sink, store: psycopg.Connection) -> None:
         """Ten thousand chunks of one tenant, behind three hundred of another that are all nearer to the query."""

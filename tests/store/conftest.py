@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from connector_pipelines.store.catalog import schema
 from connector_pipelines.store.catalog.database import Database
 from tests.catalog_world import World
+from tests.databases import drop_database
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def _catalog(postgres, _administration):
     url = SecretStr(urlsplit(postgres.ensure_running())._replace(path=f"/{name}").geturl())
     schema.upgrade(url)
     yield url
-    _administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    drop_database(_administration, name)
 
 
 @pytest.fixture

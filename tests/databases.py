@@ -1,0 +1,22 @@
+"""How a test's database goes away again."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+TRIES = 100
+
+
+def drop_database(administration: psycopg.Connection, name: str) -> None:
+    """Drop it, whoever is still connected."""
+    statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+    for _ in range(TRIES):
+        try:
+            administration.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            # Autovacuum is at work in it, which only a superuser may end. It leaves by itself, and soon.
+            administration.execute("SELECT pg_sleep(0.1)")
+        else:
+            return
+    administration.execute(statement)
