@@ -146,7 +146,7 @@ def test_sinks_end_equal_to_the_folder_whatever_fails_and_whoever_is_killed(
 
     assert last == ["done"]
     assert ends.get("killed", 0) >= ROUNDS // 6, f"too few processes were killed for this to prove anything: {ends}"
-    assert ends.get("unavailable", 0) + ends.get("forbidden", 0) >= 2, f"too few faults for this to prove anything: {ends}"
+    assert ends.get("unavailable", 0) + ends.get("forbidden", 0) >= 1, f"too few faults for this to prove anything: {ends}"
     for sink in ("vectors", "search"):
         assert _held(database_url, sink) == tree.expected(), ends
     with database.operator() as tx:
