@@ -13,6 +13,7 @@ from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.types import DocumentRef
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction
+from connector_pipelines.store.catalog.failures import FailureRow
 from connector_pipelines.store.catalog.workers import ALIVE, Worker
 
 __all__ = [
@@ -59,21 +60,9 @@ class StageOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureDetails:
+class FailureDetails(FailureRow):
     """A row of the ledger with what is known of its file. `earlier` are the same item's rows, newest first."""
 
-    id: int
-    endpoint: str
-    item: str
-    stage: str
-    sink: str
-    error_class: str
-    code: str
-    message: str
-    attempts: int
-    first_at: datetime
-    last_at: datetime
-    next_try_at: datetime | None
     resolved_at: datetime | None
     file_status: str | None
     media_type: str | None
