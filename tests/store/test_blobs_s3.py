@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from connector_pipelines.core.errors import ConfigurationError, Unavailable
 from connector_pipelines.store.blobs import Blobs, S3Settings, open_blobs
 from connector_pipelines.store.blobs._s3 import S3
+from tests.proxy import losing_the_answer_to
 
 MIB = 1024**2
 SMALL = b"a few bytes"
@@ -90,6 +91,15 @@ def test_a_server_that_goes_away_later_is_unavailable_too(s3: S3Settings) -> Non
         backend.size(KEY_OF_NOTHING)
     with pytest.raises(Unavailable):
         list(backend.keys("blobs/acme/"))
+
+
+def test_an_upload_whose_last_answer_was_lost_is_there(s3: S3Settings) -> None:
+    open_blobs(None, s3).put("acme", [SMALL])
+    with losing_the_answer_to(b"?uploadId=", s3.endpoint) as (address, lost):
+        blob = open_blobs(None, replace(s3, endpoint=address)).put("acme", LARGE)
+
+    assert lost
+    assert read(open_blobs(None, s3), blob.key) == b"".join(LARGE)
 
 
 def test_a_bucket_that_vanished_is_not_taken_for_missing_files(s3: S3Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from connector_pipelines.core.errors import ConfigurationError, NotFound
+from connector_pipelines.core.errors import ConfigurationError, NotFound, Unavailable
 from connector_pipelines.store.blobs._backend import CHUNK_BYTES
 from connector_pipelines.store.blobs._faults import disk_faults
 from connector_pipelines.store.blobs._s3_clients import S3Settings, minio_client, object_client, s3_faults
@@ -72,6 +72,15 @@ class S3:
             return None
 
     def write(self, key: str, content: Spooled) -> None:
+        try:
+            self._write(key, content)
+        except Unavailable:
+            # The answer to the last part may have been lost, and asked again an S3 says that there is no such upload; another
+            # writer of the same bytes may have been in the way.
+            if self.size(key) != content.size:
+                self._write(key, content)
+
+    def _write(self, key: str, content: Spooled) -> None:
         import obstore
 
         with s3_faults(self.name):
