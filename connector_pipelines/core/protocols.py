@@ -15,13 +15,12 @@ from connector_pipelines.core.types import (
     Cursor,
     Document,
     DocumentRef,
-    Facts,
     FileRef,
+    Finding,
     Hit,
     InputFile,
     Probe,
     Query,
-    Section,
 )
 
 __all__ = [
@@ -196,8 +195,8 @@ class Extractor(Protocol):
     version: ClassVar[str]
     media_types: ClassVar[dict[str, tuple[str, ...]]]
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
-        """Yield sections in reading order, and facts whenever they are known.
+    def extract(self, file: InputFile) -> Iterator[Finding]:
+        """Yield sections in reading order, facts whenever they are known, and the files inside this one.
 
         Raises:
             Malformed: The bytes are not a readable file of this type.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "Cursor", "DayRange", "Deleted", "Document", "DocumentRef",
-    "Facts", "FileRef", "Hit", "InputFile", "Place", "Probe", "Query", "Section", "Skipped", "Unlistable", "Upserted", "Vector",
+    "Facts", "FileRef", "Finding", "Hit", "InputFile", "Part", "Place", "Probe", "Query", "Section", "Skipped", "Unlistable", "Upserted", "Vector",
     "content_hash",
 ]  # fmt: skip
 
@@ -180,13 +180,36 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file inside a file: an attachment of a message, a member of an archive. It becomes a document of its own.
+
+    Attributes:
+        name: Inside the file that holds it, ``/``-separated, without a leading slash; may repeat.
+        path: Where its bytes were written, a regular file in `InputFile.parts_folder`.
+        media_type: What the file that holds it says it is, IANA type; ``application/octet-stream`` where it says nothing.
+        modified_at: Aware, UTC, or None.
+    """
+
+    name: str
+    path: Path
+    media_type: str = "application/octet-stream"
+    modified_at: datetime | None = None
+
+
+Finding = Section | Facts | Part
+"""What an extractor tells of a file, one at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputFile:
     """What an extractor is given: bytes on local disk, read only.
 
     Attributes:
         passwords: To try, in order, on an encrypted file.
         max_text_bytes: UTF-8 bytes of text after which extraction stops with `ResourceError`.
-        max_unpacked_bytes: Bytes an archive (docx, xlsx, pptx …) may unpack to.
+        max_unpacked_bytes: Bytes an archive (docx, xlsx, pptx, zip …) may unpack to, its parts included.
+        parts_folder: An empty folder for the bytes of parts; None where parts are not wanted: say in a warning how many were left out.
+        max_parts: Parts one file may have.
     """
 
     path: Path
@@ -195,6 +218,8 @@ class InputFile:
     passwords: tuple[str, ...] = field(default=(), repr=False)
     max_text_bytes: int = 64 * 1024 * 1024
     max_unpacked_bytes: int = 1024 * 1024 * 1024
+    parts_folder: Path | None = None
+    max_parts: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from connector_pipelines.core.errors import ResourceError
-from connector_pipelines.core.types import Facts, Place, Section
+from connector_pipelines.core.types import Facts, Finding, Part, Place, Section
 
 __all__ = ["bounded", "clean", "size_text"]
 
@@ -18,7 +18,7 @@ _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-def bounded(items: Iterable[Section | Facts], max_text_bytes: int) -> Iterator[Section | Facts]:
+def bounded(items: Iterable[Finding], max_text_bytes: int) -> Iterator[Finding]:
     """Pass `items` on with clean text, without blank sections.
 
     Raises:
@@ -28,6 +28,9 @@ def bounded(items: Iterable[Section | Facts], max_text_bytes: int) -> Iterator[S
     for item in items:
         if isinstance(item, Facts):
             yield _clean_facts(item)
+            continue
+        if isinstance(item, Part):
+            yield replace(item, name=clean(item.name))
             continue
         text = clean(item.text).strip("\n")
         if not text.strip():

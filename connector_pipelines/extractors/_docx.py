@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.errors import Malformed
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._headings import Headings
 from connector_pipelines.extractors._xml import Element, attribute, children, local_name, parse
 
@@ -29,7 +29,7 @@ _SPACES = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 
 
-def read_document(file: InputFile) -> Iterator[Section | Facts]:
+def read_document(file: InputFile) -> Iterator[Finding]:
     """The body under its headings, then headers, footers, notes and comments."""
     package = _open(file)
     main = _main_part(package)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-from connector_pipelines.core.errors import ConnectorError, ResourceError, Unavailable
-from connector_pipelines.core.types import Facts, InputFile, Section
+from connector_pipelines.core.errors import ConnectorError, Malformed, ResourceError, Unavailable
+from connector_pipelines.core.types import Facts, InputFile, Part, Section
 from connector_pipelines.extractors._bounds import size_text
 from connector_pipelines.extractors._process import Died, Late, WorkerProcess, verdict
 from connector_pipelines.extractors._wire import Done, Ready, Request, decode_answer, encode_request
@@ -37,6 +37,7 @@ class Extraction:
         media_type: What the bytes turned out to be.
         extractor: Name of the extractor.
         version: Of that extractor.
+        parts: The files inside it, in the `parts_folder` of what was asked for.
     """
 
     media_type: str
@@ -44,6 +45,7 @@ class Extraction:
     version: str
     sections: tuple[Section, ...]
     facts: Facts
+    parts: tuple[Part, ...] = ()
 
 
 class ExtractionPool:
@@ -160,6 +162,7 @@ def _result(starting: Future[WorkerProcess]) -> WorkerProcess:
 class _Heard:
     sections: list[Section] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     def all_facts(self) -> Facts:
         title = next((facts.title for facts in reversed(self.facts) if facts.title), None)
@@ -176,6 +179,8 @@ def _converse(worker: WorkerProcess, file: InputFile, limits: Limits) -> Extract
         left -= len(line)
         if left < 0 or len(heard.sections) > _MOST_SECTIONS:
             return _too_much(file)
+        if len(heard.parts) > file.max_parts:
+            return ResourceError(f"holds more than {file.max_parts} files", limit=f"parts={file.max_parts}")
         match decode_answer(line):
             case Ready():
                 worker.is_ready = True
@@ -183,6 +188,8 @@ def _converse(worker: WorkerProcess, file: InputFile, limits: Limits) -> Extract
                 heard.sections.append(section)
             case Facts() as facts:
                 heard.facts.append(facts)
+            case Part() as part:
+                heard.parts.append(_checked(part, file))
             case Done() as done:
                 return _extraction(done, heard)
             case ConnectorError() as error:
@@ -193,7 +200,14 @@ def _converse(worker: WorkerProcess, file: InputFile, limits: Limits) -> Extract
 def _extraction(done: Done, heard: _Heard) -> Extraction | None:
     if not done.extractor:
         return None
-    return Extraction(done.media_type, done.extractor, done.version, tuple(heard.sections), heard.all_facts())
+    return Extraction(done.media_type, done.extractor, done.version, tuple(heard.sections), heard.all_facts(), tuple(heard.parts))
+
+
+def _checked(part: Part, file: InputFile) -> Part:
+    path = None if file.parts_folder is None else file.parts_folder / part.path
+    if path is None or path.is_symlink() or not path.is_file():
+        raise Malformed(f"the extractor named a file inside it, {part.name[:200]!r}, and did not write it")
+    return replace(part, path=path)
 
 
 def _too_much(file: InputFile) -> ResourceError:

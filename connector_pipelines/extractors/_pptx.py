@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connector_pipelines.core.errors import Malformed
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._xml import Element, attribute, local_name
 
 __all__ = ["read_slides"]
@@ -20,7 +20,7 @@ _TITLES = {"title", "ctrTitle"}
 _OWN_PLACEHOLDERS = {"sldNum", "dt", "ftr", "hdr"}
 
 
-def read_slides(file: InputFile) -> Iterator[Section | Facts]:
+def read_slides(file: InputFile) -> Iterator[Finding]:
     """Each slide, hidden ones too, with its notes."""
     presentation = _open(file)
     count = 0

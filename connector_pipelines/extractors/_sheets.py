@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.errors import Encrypted, Malformed
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._profile import describe, look_ahead
 from connector_pipelines.extractors._rows import HEAD_ROWS, is_filled, read_head, row_sections
 
@@ -29,7 +29,7 @@ class _Tally:
     schemas: list[str] = field(default_factory=list)
 
 
-def read_sheets(file: InputFile) -> Iterator[Section | Facts]:
+def read_sheets(file: InputFile) -> Iterator[Finding]:
     """Every sheet, hidden ones too, in their order; rows are numbered as the sheet numbers them."""
     from python_calamine import SheetTypeEnum, SheetVisibleEnum
 

@@ -11,10 +11,11 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from connector_pipelines.core.errors import ConnectorError, Malformed, ResourceError
-from connector_pipelines.core.types import Facts, InputFile, Section
+from connector_pipelines.core.types import Finding, InputFile
 from connector_pipelines.extractors._bounds import bounded, size_text
 from connector_pipelines.extractors._find import find_extractor
 from connector_pipelines.extractors._sniff import sniff
@@ -22,7 +23,7 @@ from connector_pipelines.extractors._wire import Answer, Done, Ready, decode_req
 
 __all__ = ["main"]
 
-_WRITTEN_BYTES = 1024 * 1024  # to any file, and that is only standard error
+_NOISE_BYTES = 1024 * 1024  # to any file, where that is only standard error
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
@@ -34,6 +35,7 @@ def main(parent_pid: int) -> None:
     for line in requests:
         request = decode_request(line)
         _limit_memory(request.memory_bytes)
+        _limit_writing(_NOISE_BYTES if request.file.parts_folder is None else request.file.max_unpacked_bytes)
         try:
             for answer in _extract(request.file):
                 answers.write(encode_answer(answer))
@@ -55,15 +57,7 @@ def _extract(file: InputFile) -> Iterator[Answer]:
     if found is None:
         yield Done(media_type)
         return
-    sniffed = InputFile(
-        path=file.path,
-        name=file.name,
-        media_type=media_type,
-        passwords=file.passwords,
-        max_text_bytes=file.max_text_bytes,
-        max_unpacked_bytes=file.max_unpacked_bytes,
-    )
-    items: Iterator[Section | Facts] = found.type().extract(sniffed)
+    items: Iterator[Finding] = found.type().extract(replace(file, media_type=media_type))
     yield from bounded(items, file.max_text_bytes)  # once more: extractors of others come by entry point
     yield Done(media_type, found.name, found.type.version)
 
@@ -72,7 +66,6 @@ def _protect(parent_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITTEN_BYTES, _WRITTEN_BYTES))
     if sys.platform == "linux":
         import ctypes
 
@@ -99,6 +92,11 @@ def _limit_memory(size: int | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     soft = hard if size is None or (hard != resource.RLIM_INFINITY and hard < size) else size
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _limit_writing(size: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
 def _send(answers: BinaryIO, answer: Answer) -> None:

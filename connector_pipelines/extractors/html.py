@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from connector_pipelines.core.errors import ResourceError
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._bounds import bounded, size_text
 from connector_pipelines.extractors._encoding import Encoding, detect_encoding
 from connector_pipelines.extractors._headings import Headings
@@ -37,11 +37,11 @@ class Extractor:
     version: ClassVar[str] = "1"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {"text/html": (".html", ".htm"), "application/xhtml+xml": (".xhtml",)}
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+    def extract(self, file: InputFile) -> Iterator[Finding]:
         yield from bounded(_extract(file), file.max_text_bytes)
 
 
-def _extract(file: InputFile) -> Iterator[Section | Facts]:
+def _extract(file: InputFile) -> Iterator[Finding]:
     from selectolax.lexbor import LexborHTMLParser
 
     most = file.max_text_bytes * 4

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from connector_pipelines.core.errors import Encrypted, Malformed
-from connector_pipelines.core.types import Facts, InputFile, Section
+from connector_pipelines.core.types import Finding, InputFile
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._docx import read_document
 from connector_pipelines.extractors._pptx import read_slides
@@ -34,11 +34,11 @@ class Extractor:
         "application/vnd.oasis.opendocument.spreadsheet": (".ods",),
     }
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+    def extract(self, file: InputFile) -> Iterator[Finding]:
         yield from bounded(_extract(file), file.max_text_bytes)
 
 
-def _extract(file: InputFile) -> Iterator[Section | Facts]:
+def _extract(file: InputFile) -> Iterator[Finding]:
     with file.path.open("rb") as stream:
         head = stream.read(len(_OLE))
     if not head:

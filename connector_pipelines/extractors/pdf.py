@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from connector_pipelines.core.errors import Encrypted, Malformed
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._pypdf import SecondOpinion
 
@@ -36,7 +36,7 @@ class Extractor:
     version: ClassVar[str] = "1"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {"application/pdf": (".pdf",)}
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+    def extract(self, file: InputFile) -> Iterator[Finding]:
         yield from bounded(_extract(file), file.max_text_bytes)
 
 
@@ -50,7 +50,7 @@ class _Tally:
     unreadable: list[int] = field(default_factory=list)
 
 
-def _extract(file: InputFile) -> Iterator[Section | Facts]:
+def _extract(file: InputFile) -> Iterator[Finding]:
     second = SecondOpinion(file)
     try:
         document = _open(file)
@@ -95,7 +95,7 @@ def _reason(file: InputFile, error: Exception) -> str:
     return re.sub(r".*\(PDFium: (.*)\)\.", r"pdfium: \1", str(error))
 
 
-def _second_only(second: SecondOpinion, reason: str) -> Iterator[Section | Facts]:
+def _second_only(second: SecondOpinion, reason: str) -> Iterator[Finding]:
     try:
         count = second.page_count()
     except Malformed as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import ClassVar
 
-from connector_pipelines.core.types import Facts, InputFile, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Section
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._csv import Records, sniff_dialect
 from connector_pipelines.extractors._encoding import detect_encoding, open_text
@@ -26,7 +26,7 @@ class Extractor:
     version: ClassVar[str] = "2"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {"text/csv": (".csv",), "text/tab-separated-values": (".tsv", ".tab")}
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+    def extract(self, file: InputFile) -> Iterator[Finding]:
         yield from bounded(_extract(file), file.max_text_bytes)
 
 
@@ -42,7 +42,7 @@ class _Count:
         return self.rows
 
 
-def _extract(file: InputFile) -> Iterator[Section | Facts]:
+def _extract(file: InputFile) -> Iterator[Finding]:
     encoding = detect_encoding(file.path, file.max_text_bytes + 1)
     with open_text(file.path, encoding, newline="") as stream:
         sample = _whole_lines(stream.read(_SAMPLE_CHARS))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, TextIO
 
-from connector_pipelines.core.types import Facts, InputFile, Place, Section
+from connector_pipelines.core.types import Facts, Finding, InputFile, Place, Section
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._encoding import detect_encoding, open_text
 from connector_pipelines.extractors._headings import Headings
@@ -30,11 +30,11 @@ class Extractor:
         "application/yaml": (".yaml", ".yml"),
     }
 
-    def extract(self, file: InputFile) -> Iterator[Section | Facts]:
+    def extract(self, file: InputFile) -> Iterator[Finding]:
         yield from bounded(_extract(file), file.max_text_bytes)
 
 
-def _extract(file: InputFile) -> Iterator[Section | Facts]:
+def _extract(file: InputFile) -> Iterator[Finding]:
     encoding = detect_encoding(file.path, file.max_text_bytes + 1)
     warnings = (encoding.warning,) if encoding.warning else ()
     yield Facts(details={"encoding": encoding.name}, warnings=warnings)
@@ -55,7 +55,7 @@ def _plain(stream: TextIO) -> Iterator[Section]:
     yield Section(rest)
 
 
-def _markdown(stream: TextIO) -> Iterator[Section | Facts]:
+def _markdown(stream: TextIO) -> Iterator[Finding]:
     headings, lines, size, fence, titled = Headings(), list[str](), 0, "", False
     while line := stream.readline(_BLOCK_CHARS):
         fence = _fence_after(fence, line)
