@@ -6,12 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from connector_pipelines.core.config import Duration
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.telemetry import LogFormat, redact, scrub
 
@@ -29,6 +31,10 @@ _MINIO = ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _absolute_or_none(path: Path | None) -> Path | None:
+    return None if path is None else _absolute(path)
 
 
 def _database_url(value: object) -> object:
@@ -113,6 +119,11 @@ class Settings(BaseModel):
     minio_region: str = Field(
         "us-east-1", validation_alias="MINIO_REGION", min_length=1, description="Region that requests are signed for."
     )
+    language_data: Annotated[Path | None, AfterValidator(_absolute_or_none)] = Field(
+        None,
+        validation_alias="TESSDATA_PREFIX",
+        description="Folder with Tesseract's `.traineddata` files, for endpoints that name none. Default: where pip or the system's packages put them.",
+    )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         "INFO", validation_alias="CONNECTORS_LOG_LEVEL", description="Least severe event that is written."
     )
@@ -130,6 +141,19 @@ class Settings(BaseModel):
         ge=1,
         le=64,
         description="Processes that extract text at the same time in one run. Default: one per CPU, 8 at most.",
+    )
+    keep_runs: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        timedelta(days=30),
+        validation_alias="CONNECTORS_KEEP_RUNS",
+        description="How long Dagster's finished runs are kept, with their events and logs. The latest run of every window is always kept.",
+    )
+    keep_history: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        timedelta(days=90),
+        validation_alias="CONNECTORS_KEEP_HISTORY",
+        description="How long is kept what is over: sync logs, resolved failures, handled webhooks, sent events, files that are gone, unused vectors.",
+    )
+    keep_audit: Annotated[Duration, Field(ge=timedelta(days=1))] = Field(
+        timedelta(days=730), validation_alias="CONNECTORS_KEEP_AUDIT", description="How long the audit log is kept."
     )
     webserver_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:3000", validation_alias="DAGSTER_WEBSERVER_URL", description="Where the Dagster UI answers."

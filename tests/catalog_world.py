@@ -138,6 +138,7 @@ class World:
         """A pass that records a page and then ends as if its process did."""
         with suppress(_BrokenOff), self.listing() as listing:
             listing.record(page(*changes, snapshot=True))
+            listing.flush()
             raise _BrokenOff
 
     def delta(self, *changes: FileRef | Change, cursor: str = "next") -> PageCounts:
@@ -156,7 +157,7 @@ class World:
 
     def save_extracted(self, files: Iterable[work.Claimed], *texts: str) -> int:
         with self.database.tenant(self.endpoint.tenant_id) as tx:
-            return work.save_extracted(tx, self.endpoint, [extracted(f, *texts) for f in files], self.now)
+            return len(work.save_extracted(tx, self.endpoint, [extracted(f, *texts) for f in files], self.now).file_ids)
 
     def save_failed(
         self,

@@ -1,10 +1,15 @@
-"""How a test's database goes away again."""
+"""How a test's database is freed of others, and goes away again."""
 
 from __future__ import annotations
 
 import psycopg
 from psycopg import sql
 
+# Autovacuum may be at work, too, and only a superuser may end it.
+END_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 TRIES = 100
 
 

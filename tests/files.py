@@ -6,6 +6,8 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 
+from tests.compound import compound
+
 __all__ = ["docx", "encrypted_pdf", "ole_encrypted", "pdf", "pptx", "xlsx", "zip_bomb", "zipped"]
 
 Sheet = Sequence[Sequence[object]]
@@ -125,8 +127,8 @@ def zip_bomb(unpacked: int, *, declared: int | None = None) -> bytes:
 
 
 def ole_encrypted() -> bytes:
-    """What a reader sees of an OOXML file with a password: an OLE container with this stream (MS-OFFCRYPTO, 2.3.4)."""
-    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + "EncryptedPackage\0".encode("utf-16-le").ljust(512, b"\0")
+    """What a reader sees of an OOXML file with a password: a compound file with these streams (MS-OFFCRYPTO, 2.3.4)."""
+    return compound({"EncryptionInfo": bytes(100), "EncryptedPackage": bytes(5000)})
 
 
 def _field(value: str, appearance: int) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 __all__ = [
     "Auth", "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "NoAuth",
-    "PartitionsConfig", "Schedule", "SecretReference", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
+    "OcrSettings", "PartitionsConfig", "Schedule", "SecretReference", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
 ]  # fmt: skip
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
@@ -106,17 +107,58 @@ class Manual(_Model):
 Schedule = Annotated[Interval | Cron | Manual, Field(discriminator="type")]
 
 
+class OcrSettings(_Model):
+    """Recognition of text in scanned pages and pictures. It needs `pip install 'connector-pipelines[ocr]'` and the data of each language."""
+
+    mode: Literal["auto", "off"] = Field(
+        "auto",
+        description="`auto`: wherever the engine and the data of all languages are installed; where not, documents say so. `off`: never.",
+    )
+    languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_/]{2,40}$")], ...] = Field(
+        ("eng",),
+        min_length=1,
+        max_length=10,
+        description="As Tesseract names them (`eng`, `deu`, `chi_sim`), the main one first. Each costs time.",
+    )
+    data_folder: Path | None = Field(
+        None, description="Folder with a `.traineddata` file for each language. Default: where pip, Debian or `TESSDATA_PREFIX` put them."
+    )
+    resolution_dpi: int = Field(300, ge=72, le=600, description="Dots per inch at which pages are drawn to be recognised.")
+    max_pages: int = Field(1000, gt=0, description="Pages of one file that are recognised.")
+    page_time_limit: Duration = Field(timedelta(seconds=30), description="Wall time for one page.")
+    time_limit: Duration = Field(
+        timedelta(minutes=30),
+        description="Wall time for all pages of one file, on top of the file's own limit. Pages beyond it are in the ledger.",
+    )
+
+
 class ExtractionLimits(_Model):
     """What one file may cost. A file that needs more becomes one row of the failures ledger."""
 
     max_file_bytes: int = Field(2 * 1024**3, gt=0, description="Bytes; a larger file is stored but not extracted.")
     max_text_bytes: int = Field(64 * 1024**2, gt=0, description="Bytes of UTF-8 text taken from one file.")
-    max_unpacked_bytes: int = Field(1024**3, gt=0, description="Bytes an archive format (docx, xlsx, pptx) may unpack to.")
+    max_unpacked_bytes: int = Field(
+        1024**3, gt=0, description="Bytes a file may unpack to, whether it is an archive by nature (docx, xlsx, pptx) or holds other files."
+    )
+    max_parts: int = Field(10_000, gt=0, description="Files taken out of one file.")
+    max_parts_total: int = Field(
+        50_000,
+        gt=0,
+        description="Files inside one file of the source, at all depths together. One that holds more fails, and none is kept.",
+    )
+    max_parts_total_bytes: int = Field(8 * 1024**3, gt=0, description="Bytes that those may have, in the same way.")
+    max_depth: int = Field(
+        5,
+        ge=0,
+        le=50,
+        description="How deep files may lie inside files; what is deeper is left out, and the ledger says so. 0: none is taken out.",
+    )
     max_memory_bytes: int = Field(2 * 1024**3, ge=256 * 1024**2, description="Bytes of address space of one extraction worker.")
     time_limit: Duration = Field(timedelta(minutes=2), description="Wall time for one file.")
     passwords: tuple[SecretReference, ...] = Field(
         (), description="References (`env:NAME`, `file:PATH`) to passwords tried on encrypted files."
     )
+    ocr: OcrSettings = Field(OcrSettings(), description="Recognition of text in scanned pages and pictures.")
 
 
 class EndpointConfig(_Model):

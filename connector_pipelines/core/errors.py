@@ -10,7 +10,7 @@ ConnectorError
 │   ├── Malformed        the bytes are not what they claim to be
 │   ├── Encrypted        the bytes need a password nobody gave us
 │   └── Mismatch         the bytes are not the ones the source described
-├── ConfigurationError   an operator changes a setting: the connector stops
+├── ConfigurationError   an operator changes a setting, or mounts what is missing: the endpoint fails until then, and looks again
 │   └── DeletionsHeld    a sweep would delete more than the set share: it asks first
 ├── ResourceError        a limit of ours was met: ledger, with the limit and the value
 │   └── TooManyFailed    more items of a sync failed than its budget allows
@@ -108,14 +108,12 @@ class Mismatch(PermanentError):
 class ConfigurationError(ConnectorError):
     code = "configuration"
     error_class = "configuration"
-    stops_connector = True
 
 
 class DeletionsHeld(ConfigurationError):
     """A complete enumeration lacks more known files than may vanish unasked; nothing was deleted."""
 
     code = "deletions_held"
-    stops_connector = False
 
 
 class ResourceError(ConnectorError):

@@ -24,7 +24,7 @@ from connector_pipelines.core.types import (
 )
 
 __all__ = [
-    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory",
+    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory",
     "Tools",
 ]  # fmt: skip
 
@@ -155,6 +155,24 @@ class EmbedsChunks(Protocol):
 
 
 @runtime_checkable
+class Reindexes(Protocol):
+    """Optional, for sinks that embed: a change of model fills an index anew while the old one goes on answering.
+
+    Meanwhile `put` and `inventory` are about the new one, `search` is about the old one, and what is deleted or of a lower
+    generation leaves both.
+    """
+
+    @property
+    def searched_model(self) -> str:
+        """Model of which the vector of the next query must be; `model` but while an index is filled anew."""
+        ...
+
+    def switch(self) -> None:
+        """Answer from the index of `model` from now on. Told when nothing is owed any more; does nothing where it does so already."""
+        ...
+
+
+@runtime_checkable
 class Settles(Protocol):
     """Optional, for sinks: wants to know when a delivery is over."""
 
@@ -190,6 +208,8 @@ class Extractor(Protocol):
     Attributes:
         version: Rises whenever the text for the same bytes may differ.
         media_types: Claimed types; media type → suffixes with the leading dot, the usual one first.
+
+    One that recognises text in pictures says so by an attribute `recognises`, true: what it makes depends on `InputFile.ocr`, too.
     """
 
     version: ClassVar[str]
@@ -197,6 +217,8 @@ class Extractor(Protocol):
 
     def extract(self, file: InputFile) -> Iterator[Finding]:
         """Yield sections in reading order, facts whenever they are known, and the files inside this one.
+
+        Text need not be clean: line ends and characters that stores refuse are seen to. After `Untaken` nothing else is heard.
 
         Raises:
             Malformed: The bytes are not a readable file of this type.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NewType, TypeAlias
+
+from connector_pipelines.core.findings import Facts, Finding, InputFile, Ocr, Part, Place, Recognising, Section, Shortfall, Untaken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "Cursor", "DayRange", "Deleted", "Document", "DocumentRef",
-    "Facts", "FileRef", "Finding", "Hit", "InputFile", "Part", "Place", "Probe", "Query", "Section", "Skipped", "Unlistable", "Upserted", "Vector",
-    "content_hash",
+    "Facts", "FileRef", "Finding", "Hit", "InputFile", "Ocr", "Part", "Place", "Probe", "Query", "Recognising", "Section", "Shortfall",
+    "Skipped", "Unlistable", "Untaken", "Upserted", "Vector", "content_hash",
 ]  # fmt: skip
 
 Cursor = NewType("Cursor", str)
@@ -136,92 +137,6 @@ class DayRange:
     last: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where in a document a section stands. All numbers count from 1; absent is None."""
-
-    page: int | None = None
-    slide: int | None = None
-    sheet: str | None = None
-    first_row: int | None = None
-    last_row: int | None = None
-    heading: str | None = None
-
-    def as_json(self) -> dict[str, str | int]:
-        return {k: v for k, v in asdict(self).items() if v is not None}
-
-    def __str__(self) -> str:
-        rows = f"rows {self.first_row}–{self.last_row}" if self.first_row is not None else ""
-        parts = (f"page {self.page}" if self.page else "", f"slide {self.slide}" if self.slide else "", self.sheet, rows, self.heading)
-        return ", ".join(p for p in parts if p)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Smallest citable part of a document."""
-
-    text: str
-    place: Place = Place()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What an extractor learnt about the document as a whole.
-
-    Attributes:
-        title: The document's own title, or None.
-        details: Small facts worth showing (author, pages, delimiter, encoding), JSON scalars.
-        warnings: What was lost or guessed, one sentence each.
-    """
-
-    title: str | None = None
-    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A file inside a file: an attachment of a message, a member of an archive. It becomes a document of its own.
-
-    Attributes:
-        name: Inside the file that holds it, ``/``-separated, without a leading slash; may repeat.
-        path: Where its bytes were written, a regular file in `InputFile.parts_folder`.
-        media_type: What the file that holds it says it is, IANA type; ``application/octet-stream`` where it says nothing.
-        modified_at: Aware, UTC, or None.
-    """
-
-    name: str
-    path: Path
-    media_type: str = "application/octet-stream"
-    modified_at: datetime | None = None
-
-
-Finding = Section | Facts | Part
-"""What an extractor tells of a file, one at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFile:
-    """What an extractor is given: bytes on local disk, read only.
-
-    Attributes:
-        passwords: To try, in order, on an encrypted file.
-        max_text_bytes: UTF-8 bytes of text after which extraction stops with `ResourceError`.
-        max_unpacked_bytes: Bytes an archive (docx, xlsx, pptx, zip …) may unpack to, its parts included.
-        parts_folder: An empty folder for the bytes of parts; None where parts are not wanted: say in a warning how many were left out.
-        max_parts: Parts one file may have.
-    """
-
-    path: Path
-    name: str
-    media_type: str
-    passwords: tuple[str, ...] = field(default=(), repr=False)
-    max_text_bytes: int = 64 * 1024 * 1024
-    max_unpacked_bytes: int = 1024 * 1024 * 1024
-    parts_folder: Path | None = None
-    max_parts: int = 10_000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chunk:
     """A unit of embedding.
@@ -235,7 +150,7 @@ class Chunk:
     ordinal: int
     text: str
     hash: bytes
-    place: Place = Place()
+    place: Place = Place()  # noqa: RUF009 - frozen
     vector: Vector | None = None
 
 

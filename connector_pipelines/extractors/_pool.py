@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from connector_pipelines.core.errors import ConnectorError, Malformed, ResourceError, Unavailable
-from connector_pipelines.core.types import Facts, InputFile, Part, Section
+from connector_pipelines.core.types import Facts, InputFile, Part, Recognising, Section, Shortfall, Untaken
 from connector_pipelines.extractors._bounds import size_text
-from connector_pipelines.extractors._process import Died, Late, WorkerProcess, verdict
+from connector_pipelines.extractors._process import Deadline, Died, Flood, Late, WorkerProcess, verdict
 from connector_pipelines.extractors._wire import Done, Ready, Request, decode_answer, encode_request
 
 __all__ = ["Extraction", "ExtractionPool", "Limits"]
@@ -38,6 +37,7 @@ class Extraction:
         extractor: Name of the extractor.
         version: Of that extractor.
         parts: The files inside it, in the `parts_folder` of what was asked for.
+        shortfalls: Limits that were met where the rest of the document stands.
     """
 
     media_type: str
@@ -46,6 +46,7 @@ class Extraction:
     sections: tuple[Section, ...]
     facts: Facts
     parts: tuple[Part, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 class ExtractionPool:
@@ -70,7 +71,7 @@ class ExtractionPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def extract(self, file: InputFile, limits: Limits | None = None) -> Extraction | None:
+    def extract(self, file: InputFile, limits: Limits | None = None) -> Extraction | Untaken | None:
         """Extract `file`, waiting for a free worker first; None where no extractor takes what its bytes are.
 
         Raises:
@@ -82,13 +83,18 @@ class ExtractionPool:
         """
         limits = limits or self._limits
         with self._slots:
-            worker = self._take()
+            worker, deadline = self._take(), Deadline(limits.time_s)
             is_usable = False
             try:
-                outcome = _converse(worker, file, limits)
+                outcome = _converse(worker, file, limits, deadline)
                 is_usable = worker.files < _FILES_PER_WORKER and not isinstance(outcome, ResourceError)
             except Late:
-                outcome = ResourceError(f"stopped after {limits.time_s:g} seconds", limit=f"time={limits.time_s:g}s")
+                outcome = ResourceError(f"stopped after {deadline.granted_s:g} seconds", limit=f"time={deadline.granted_s:g}s")
+            except Flood:
+                outcome = _too_much(file)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # What is heard is as hostile as the file may be.
+                outcome = Malformed(f"the extractor answered out of turn: {type(error).__name__}")
             except Died as died:
                 outcome = verdict(worker, died, limits.memory_bytes)
             finally:
@@ -163,6 +169,23 @@ class _Heard:
     sections: list[Section] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    shortfalls: list[Shortfall] = field(default_factory=list)
+    is_recognising: bool = False
+
+    def add(self, finding: Section | Facts | Shortfall) -> None:
+        match finding:
+            case Section():
+                self.sections.append(finding)
+            case Facts():
+                self.facts.append(finding)
+            case Shortfall():
+                self.shortfalls.append(finding)
+
+    def recognising(self, deadline: Deadline, file: InputFile) -> None:
+        """Grant the time for it, once."""
+        if not self.is_recognising and file.ocr.is_on:
+            deadline.put_off(file.ocr.time_s)
+        self.is_recognising = True
 
     def all_facts(self) -> Facts:
         title = next((facts.title for facts in reversed(self.facts) if facts.title), None)
@@ -170,37 +193,39 @@ class _Heard:
         return Facts(title=title, details=details, warnings=tuple(warning for facts in self.facts for warning in facts.warnings))
 
 
-def _converse(worker: WorkerProcess, file: InputFile, limits: Limits) -> Extraction | ConnectorError | None:
+def _converse(worker: WorkerProcess, file: InputFile, limits: Limits, deadline: Deadline) -> Extraction | Untaken | ConnectorError | None:
     """Send the file, hear the worker out. The worker is trusted with our limits only as far as it can be checked."""
-    deadline = time.monotonic() + limits.time_s
-    worker.send(encode_request(Request(file, limits.memory_bytes)))
     heard, left = _Heard(), file.max_text_bytes * 4 + _SPARE_BYTES
-    for line in worker.lines(deadline):
-        left -= len(line)
+    worker.send(encode_request(Request(file, limits.memory_bytes)), most_bytes=left)
+    for line, text in worker.answers(deadline):
+        left -= len(line) + len(text)
         if left < 0 or len(heard.sections) > _MOST_SECTIONS:
             return _too_much(file)
         if len(heard.parts) > file.max_parts:
             return ResourceError(f"holds more than {file.max_parts} files", limit=f"parts={file.max_parts}")
-        match decode_answer(line):
+        match decode_answer(line, text):
             case Ready():
                 worker.is_ready = True
-            case Section() as section:
-                heard.sections.append(section)
-            case Facts() as facts:
-                heard.facts.append(facts)
-            case Part() as part:
-                heard.parts.append(_checked(part, file))
             case Done() as done:
                 return _extraction(done, heard)
-            case ConnectorError() as error:
-                return error
+            case Untaken() | ConnectorError() as outcome:
+                return outcome
+            case Recognising():
+                heard.recognising(deadline, file)
+            case Part() as part:
+                heard.parts.append(_checked(part, file))
+            case finding:
+                heard.add(finding)
     return None
 
 
 def _extraction(done: Done, heard: _Heard) -> Extraction | None:
     if not done.extractor:
         return None
-    return Extraction(done.media_type, done.extractor, done.version, tuple(heard.sections), heard.all_facts(), tuple(heard.parts))
+    facts = heard.all_facts()
+    if not (heard.sections or heard.parts or heard.shortfalls or facts.warnings):
+        facts = replace(facts, warnings=("no text was found in it",))
+    return Extraction(done.media_type, done.extractor, done.version, tuple(heard.sections), facts, tuple(heard.parts), tuple(heard.shortfalls))
 
 
 def _checked(part: Part, file: InputFile) -> Part:

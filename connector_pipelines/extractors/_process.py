@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -11,13 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import IO
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Malformed, ResourceError, TransientError
 from connector_pipelines.extractors._bounds import size_text
+from connector_pipelines.extractors._wire import text_bytes
 
-__all__ = ["Died", "Late", "WorkerProcess", "verdict"]
+__all__ = ["Deadline", "Died", "Flood", "Late", "WorkerProcess", "verdict"]
 
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 256 * 1024  # more at once, and each block is fetched from the kernel and given back
+_PIPE_BYTES = 1024 * 1024  # the most Linux gives without privilege; usual are 64 KiB, a switch between the processes every few pages
 _NOISE_BYTES = 64 * 1024
 _ENVIRONMENT = {
     "PATH": os.defpath,
@@ -33,6 +37,7 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
 }
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _NO_MEMORY = ("memory allocation of", "bad_alloc", "out of memory", "Cannot allocate memory", "MemoryError")
 
 
@@ -45,11 +50,31 @@ class Died(Exception):
 
     Args:
         status: Its exit status; negative is the signal that ended it.
+        resident_bytes: The most memory it had; 0 where that is not known.
     """
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, resident_bytes: int = 0) -> None:
         super().__init__(status)
         self.status = status
+        self.resident_bytes = resident_bytes
+
+
+class Flood(Exception):
+    """The worker said more at once than it may."""
+
+
+class Deadline:
+    """A time by which to be done, that can be put off."""
+
+    def __init__(self, seconds: float) -> None:
+        self.granted_s = seconds
+        self._started_at = time.monotonic()
+
+    def put_off(self, seconds: float) -> None:
+        self.granted_s += seconds
+
+    def left_s(self) -> float:
+        return self._started_at + self.granted_s - time.monotonic()
 
 
 class WorkerProcess:
@@ -62,7 +87,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         self.files = 0
         self.is_ready = False
-        self._unread = b""
+        self._most_bytes = 0
         self._noise = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the process; a pipe would have to be drained
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "connector_pipelines.extractors._worker", str(os.getpid())],
@@ -74,6 +99,7 @@ class WorkerProcess:
             env=_ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             start_new_session=True,
         )
+        _widen(self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -82,13 +108,14 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def send(self, line: bytes) -> None:
-        """Begin a file.
+    def send(self, line: bytes, most_bytes: int) -> None:
+        """Begin a file, at which no single answer has more than `most_bytes`.
 
         Raises:
             Died: Nobody reads any more.
         """
         self.files += 1
+        self._most_bytes = most_bytes
         self._noise.seek(0)
         self._noise.truncate()
         assert self._process.stdin is not None  # noqa: S101 - asked for with PIPE; tells mypy
@@ -97,17 +124,25 @@ class WorkerProcess:
         except BrokenPipeError as error:
             raise Died(self._process.wait()) from error
 
-    def lines(self, deadline: float) -> Iterator[bytes]:
-        """Lines as they come, with no end of their own.
+    def answers(self, deadline: Deadline) -> Iterator[tuple[bytes, bytes]]:
+        """Lines without their ends, each with the text that follows it, as they come. There is no end.
 
         Raises:
-            Late: `deadline`, of `time.monotonic`, has passed.
+            Late: The deadline has passed.
             Died: The worker ended.
+            Flood: One answer is larger than `most_bytes` of the last `send`.
         """
+        held, start = b"", 0
         while True:
-            *whole, self._unread = self._unread.split(b"\n")
-            yield from whole
-            self._unread = b"".join([self._unread, *self._until_line_end(deadline)])
+            end = held.find(b"\n", start)
+            line = held[start:end] if end >= 0 else b""
+            after = end + 1 + text_bytes(line)
+            if end >= 0 and after <= len(held):
+                yield line, held[end + 1 : after]
+                start = after
+            else:
+                missing = after - len(held) if end >= 0 else None
+                held, start = b"".join([held[start:], *self._blocks(deadline, missing)]), 0
 
     def noise(self) -> str:
         """The end of what was printed, by whatever runs there, since the last `send`."""
@@ -129,20 +164,34 @@ class WorkerProcess:
             if stream is not None:
                 stream.close()
 
-    def _until_line_end(self, deadline: float) -> Iterator[bytes]:
+    def _died(self) -> Died:
+        try:
+            _, status, used = os.wait4(self._process.pid, 0)
+        except ChildProcessError:  # another thread has just waited for it
+            return Died(self._process.wait())
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return Died(self._process.returncode, used.ru_maxrss * _MAXRSS_UNIT)
+
+    def _blocks(self, deadline: Deadline, missing: int | None) -> Iterator[bytes]:
+        """What comes, up to `missing` bytes and perhaps more; None: up to an end of line."""
         assert self._process.stdout is not None  # noqa: S101 - asked for with PIPE; tells mypy
         number = self._process.stdout.fileno()
         poll = select.poll()  # not select(): it cannot do descriptors above 1,023
         poll.register(number, select.POLLIN)
-        block = b""
-        while b"\n" not in block:
-            left = deadline - time.monotonic()
+        read = 0
+        while True:
+            left = deadline.left_s()
             if left <= 0 or not poll.poll(left * 1000):
                 raise Late
             block = os.read(number, _READ_BYTES)
             if not block:
-                raise Died(self._process.wait())
+                raise self._died()
             yield block
+            read += len(block)
+            if read > self._most_bytes:
+                raise Flood
+            if b"\n" in block if missing is None else read >= missing:
+                return
 
 
 def verdict(worker: WorkerProcess, died: Died, memory_bytes: int) -> ConnectorError:
@@ -156,9 +205,18 @@ def verdict(worker: WorkerProcess, died: Died, memory_bytes: int) -> ConnectorEr
     if not worker.is_ready:
         last = noise.strip().rsplit("\n", 1)[-1][:300]
         return ConfigurationError(f"the extraction worker does not start (status {status}): {last}", advice="check the installation")
-    if any(words in noise for words in _NO_MEMORY):
+    # pdfium aborts without a word when it gets no memory; the block it did not get is usually twice the last it got.
+    gave_up = status in {-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL} and died.resident_bytes > memory_bytes / 4
+    if gave_up or any(words in noise for words in _NO_MEMORY):
         limit = size_text(memory_bytes)
         return ResourceError(f"needs more than {limit} of memory", limit=f"memory={limit}")
     if status < 0:
         return Malformed(f"the extractor crashed on it (signal {-status})")
     return Malformed(f"the extractor ended on it (status {status})")
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    # Linux alone can; and it refuses a user whose pipes hold much already.
+    if pipe is not None and (command := getattr(fcntl, "F_SETPIPE_SZ", None)):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, command, _PIPE_BYTES)

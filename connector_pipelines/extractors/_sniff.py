@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import codecs
 import re
-import zipfile
+import zlib
 from pathlib import Path
 
+from connector_pipelines.extractors._cfb import SIGNATURE
+from connector_pipelines.extractors._containers import compound_type, zip_type
 from connector_pipelines.extractors._csv import sniff_dialect
 from connector_pipelines.extractors._encoding import detect_encoding, is_binary
+from connector_pipelines.extractors._structured import structured_type
 
 __all__ = ["sniff"]
 
@@ -24,7 +27,6 @@ _XLSX = f"{_OOXML}spreadsheetml.sheet"
 _PPTX = f"{_OOXML}presentationml.presentation"
 _XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
 _XLS = "application/vnd.ms-excel"
-_ZIP = "application/zip"
 _BYTES = "application/octet-stream"
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -33,6 +35,8 @@ _MAGIC = (
     (b"GIF89a", "image/gif"),
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
+    (b"II+\0", "image/tiff"),
+    (b"MM\0+", "image/tiff"),
     (b"\x1f\x8b", "application/gzip"),
     (b"BZh", "application/x-bzip2"),
     (b"\xfd7zXZ\0", "application/x-xz"),
@@ -43,14 +47,20 @@ _MAGIC = (
     (b"AC10", "image/vnd.dwg"),
     (b"BLENDER", "application/x-blender"),
 )
+_ODF = "application/vnd.oasis.opendocument."
 _SUFFIXES = {
     ".csv": "text/csv", ".tsv": "text/tab-separated-values", ".tab": "text/tab-separated-values", ".md": "text/markdown",
     ".markdown": "text/markdown", ".html": "text/html", ".htm": "text/html", ".xhtml": "application/xhtml+xml", ".txt": "text/plain",
     ".text": "text/plain", ".log": "text/plain", ".json": "application/json", ".yaml": "application/yaml", ".yml": "application/yaml",
     ".pdf": "application/pdf", ".docx": _DOCX, ".docm": _DOCX, ".xlsx": _XLSX, ".xlsm": _XLSX, ".pptx": _PPTX, ".pptm": _PPTX,
-    ".xls": _XLS, ".xlsb": _XLSB, ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".xls": _XLS, ".xlsb": _XLSB, ".ods": f"{_ODF}spreadsheet", ".odt": f"{_ODF}text", ".odp": f"{_ODF}presentation",
+    ".odg": f"{_ODF}graphics", ".ott": f"{_ODF}text-template", ".otp": f"{_ODF}presentation-template", ".fodt": f"{_ODF}text-flat-xml",
+    ".fodp": f"{_ODF}presentation-flat-xml", ".fodg": f"{_ODF}graphics-flat-xml", ".doc": "application/msword",
+    ".ppt": "application/vnd.ms-powerpoint", ".rtf": "application/rtf", ".epub": "application/epub+zip", ".eml": "message/rfc822",
+    ".mht": "message/rfc822", ".mhtml": "message/rfc822", ".mbox": "application/mbox", ".msg": "application/vnd.ms-outlook",
+    ".zip": "application/zip", ".tar": "application/x-tar", ".xml": "application/xml", ".png": "image/png", ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg", ".tif": "image/tiff", ".tiff": "image/tiff", ".bmp": "image/bmp", ".webp": "image/webp", ".gif": "image/gif",
 }  # fmt: skip
-_OFFICE = {_DOCX, _XLSX, _PPTX, _XLSB, _XLS, "application/vnd.oasis.opendocument.spreadsheet"}
 # Macros are a part more in the same package; https://www.iana.org/assignments/media-types (read November 2026).
 _WITH_MACROS = {
     "application/vnd.ms-word.document.macroenabled.12": _DOCX, "application/vnd.ms-excel.sheet.macroenabled.12": _XLSX,
@@ -58,12 +68,14 @@ _WITH_MACROS = {
 }  # fmt: skip
 # Not every image/: SVG, DXF, X bitmaps and Netpbm may be text by nature.
 _NEVER_TEXT = re.compile(
-    r"application/(?:pdf|msword|vnd\.ms-(?:excel|powerpoint|word)\b.*|vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\..*)"
+    r"application/(?:pdf|msword|rtf|epub\+zip|vnd\.ms-(?:excel|powerpoint|word|outlook)\b.*|vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\.(?!.*-flat-xml).*)"
     r"|image/(?:png|jpeg|gif|tiff|webp|bmp|x-ms-bmp|heic|heif|avif|x-icon|vnd\.microsoft\.icon|vnd\.adobe\.photoshop)"
 )
 _VAGUE = {"", _BYTES, "binary/octet-stream", "application/x-download", "text/plain", _XLS, "application/x-empty", "inode/x-empty"}
+# What may turn out to be something that text is the form of.
+_OPEN = {"", _BYTES, "text/plain", "message/rfc822", "application/mbox", "application/xml", "text/xml"}
+_MAIL = {"message/rfc822", "application/mbox"}
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b")
 # What only a PDF has, damaged as it may be (ISO 32000-1, 7.3.10, 7.5); then stand-ins for a file: a pointer of Git LFS, PDF and zip in base64.
 _OBJECT = re.compile(rb"\b\d+ \d+ obj\b")
 _PDF_PART = re.compile(rb"%PDF|%%EOF|\b\d+ \d+ obj\b|\bendobj\b|\bstartxref\b")
@@ -80,13 +92,32 @@ def sniff(path: Path, name: str, claimed: str) -> str:
         head = stream.read(_HEAD)
     if b"%PDF-" in head[:1024] and _is_pdf(head, expected):
         return "application/pdf"
-    if head.startswith(b"PK\x03\x04"):
-        return _zipped(path, expected)
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return _compound(path, expected)
-    if magic := next((media_type for start, media_type in _MAGIC if head.startswith(start)), ""):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return zip_type(path, expected)
+    if head.startswith(SIGNATURE):
+        return compound_type(path, expected)
+    if magic := _by_magic(head):
         return magic
     return expected if is_binary(head) else _text(path, head, name, named, claimed)
+
+
+def _by_magic(head: bytes) -> str:
+    if head[257:262] == b"ustar":
+        return "application/x-tar"
+    if head.startswith(b"\x1f\x8b") and _starts_unpacked(head, b"BLENDER"):
+        return "application/x-blender"  # which Blender packs whole when told to
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return "image/bmp"
+    return next((media_type for start, media_type in _MAGIC if head.startswith(start)), "")
+
+
+def _starts_unpacked(head: bytes, start: bytes) -> bool:
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, len(start)) == start
+    except zlib.error:
+        return False
 
 
 def _expected(named: str, claimed: str) -> str:
@@ -95,7 +126,11 @@ def _expected(named: str, claimed: str) -> str:
 
 def _is_pdf(head: bytes, expected: str) -> bool:
     # Readers accept the mark anywhere in the first 1024 bytes (ISO 32000-1, annex H.3.4.1); so would a text about PDF.
-    return head.lstrip().startswith(b"%PDF-") or expected == "application/pdf" or is_binary(head) or bool(_OBJECT.search(head))
+    if head.lstrip().startswith(b"%PDF-"):
+        return True
+    if head.startswith((b"PK\x03\x04", SIGNATURE)) or _by_magic(head):
+        return False  # an archive may hold a PDF near its beginning
+    return expected == "application/pdf" or is_binary(head) or bool(_OBJECT.search(head))
 
 
 def _text(path: Path, head: bytes, name: str, named: str, claimed: str) -> str:
@@ -103,8 +138,13 @@ def _text(path: Path, head: bytes, name: str, named: str, claimed: str) -> str:
         return "image/vnd.dxf"
     if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")) and named != "text/markdown":
         return "text/html" if claimed != "application/xhtml+xml" else claimed
-    if _NEVER_TEXT.fullmatch(expected := _expected(named, claimed)):
-        return _misnamed(path, head, expected)
+    expected, structured = _expected(named, claimed), structured_type(head)
+    if _NEVER_TEXT.fullmatch(expected):
+        return structured or _misnamed(path, head, expected)
+    # XML under a suffix nobody here knows is a format of its own.
+    is_open = expected in _OPEN and (named or not Path(name).suffix or structured in _MAIL)
+    if structured and is_open and not (expected == "message/rfc822" and structured in _MAIL):
+        return structured  # of a message the extractor sees whether there are several
     if claimed not in _VAGUE or named:
         return expected
     # A suffix nobody here knows is rather a format of its own than prose, but for a source that says it is text.
@@ -115,8 +155,6 @@ def _misnamed(path: Path, head: bytes, expected: str) -> str:
     """What is in a file of a format that is never text, and is not binary either."""
     if not _is_plainly_text(head) or _PDF_PART.search(head) or _STAND_IN.match(head):
         return expected
-    if _XML.match(head):
-        return "text/plain"  # office formats of 2003 in one XML file: commas in it delimit nothing
     encoding = detect_encoding(path, _HEAD).name
     is_table = expected == _XLS or sniff_dialect(head.decode(encoding, "ignore")).delimiter
     return "text/csv" if is_table else "text/plain"  # .xls: what many programs "export to Excel"
@@ -137,44 +175,3 @@ def _is_utf8(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _zipped(path: Path, expected: str) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            kind = archive.open("mimetype").read(200).decode("ascii", "replace") if "mimetype" in names else ""
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError):
-        return expected if expected in _OFFICE else _ZIP  # damaged: the extractor it was meant for says how
-    if kind.startswith("application/"):
-        return kind.strip()
-    if "[Content_Types].xml" not in names:
-        return _ZIP
-    binary = "xl/workbook.bin" in names
-    for folder, media_type in (("word/", _DOCX), ("xl/", _XLSB if binary else _XLSX), ("ppt/", _PPTX)):
-        if any(entry.startswith(folder) for entry in names):
-            return media_type
-    return _ZIP
-
-
-def _compound(path: Path, expected: str) -> str:
-    """An OLE container: an encrypted OOXML file, or a format from before 2007 (MS-CFB; MS-OFFCRYPTO, 2.3.4)."""
-    found = _stream_names(path)
-    if "EncryptedPackage" in found:
-        return expected if expected in {_DOCX, _XLSX, _PPTX, _XLSB} else _DOCX
-    if "Workbook" in found or "Book" in found:
-        return _XLS
-    if "WordDocument" in found:
-        return "application/msword"
-    return "application/vnd.ms-powerpoint" if "PowerPoint Document" in found else "application/x-ole-storage"
-
-
-def _stream_names(path: Path) -> set[str]:
-    names = ("EncryptedPackage", "WordDocument", "PowerPoint Document", "Workbook", "Book")
-    found, before = set[str](), b""
-    with path.open("rb") as stream:
-        while block := stream.read(4 * 1024 * 1024):
-            window = before + block
-            found |= {name for name in names if name.encode("utf-16-le") + b"\0\0" in window}
-            before = block[-64:]
-    return found

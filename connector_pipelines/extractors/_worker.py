@@ -12,14 +12,18 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from connector_pipelines.core.errors import ConnectorError, Malformed, ResourceError
-from connector_pipelines.core.types import Finding, InputFile
+from connector_pipelines.core.types import Finding, InputFile, Ocr, Recognising, Untaken
 from connector_pipelines.extractors._bounds import bounded, size_text
 from connector_pipelines.extractors._find import find_extractor
+from connector_pipelines.extractors._ocr import engine_version, why_off
 from connector_pipelines.extractors._sniff import sniff
 from connector_pipelines.extractors._wire import Answer, Done, Ready, decode_request, encode_answer
+
+if TYPE_CHECKING:
+    from connector_pipelines.core.protocols import Extractor
 
 __all__ = ["main"]
 
@@ -39,6 +43,8 @@ def main(parent_pid: int) -> None:
         try:
             for answer in _extract(request.file):
                 answers.write(encode_answer(answer))
+                if isinstance(answer, Recognising):
+                    answers.flush()  # it asks for time
         except MemoryError:
             _limit_memory(None)
             limit = size_text(request.memory_bytes)
@@ -58,8 +64,19 @@ def _extract(file: InputFile) -> Iterator[Answer]:
         yield Done(media_type)
         return
     items: Iterator[Finding] = found.type().extract(replace(file, media_type=media_type))
-    yield from bounded(items, file.max_text_bytes)  # once more: extractors of others come by entry point
-    yield Done(media_type, found.name, found.type.version)
+    for item in bounded(items, file.max_text_bytes):
+        yield item
+        if isinstance(item, Untaken):
+            return
+    yield Done(media_type, found.name, _version(found.type, file.ocr))
+
+
+def _version(extractor: type[Extractor], ocr: Ocr) -> str:
+    """With what recognises text for it, without which the same bytes give less."""
+    if not getattr(extractor, "recognises", False):
+        return extractor.version
+    engine = "none" if why_off(ocr) else f"{engine_version()} {'+'.join(ocr.languages)}"
+    return f"{extractor.version}, ocr {engine}"
 
 
 def _protect(parent_pid: int) -> None:

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
-__all__ = ["borrowed", "connect", "error_of", "facts_of", "open_pool", "postgres_errors", "storable", "storable_json"]
+__all__ = ["KEEPALIVES", "borrowed", "connect", "error_of", "facts_of", "open_pool", "postgres_errors", "storable", "storable_json"]
 
 CONNECT_TIMEOUT_S = 10
 POOL_WAIT_S = 30.0
 
-# A server that vanished without a word is noticed in about a minute, and with it the locks it held for us.
-_KEEPALIVES: dict[str, Any] = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 4}
+# A machine that vanished without a word is noticed in about a minute, and with it the locks it held for us. The last is in ms: of
+# what was sent and not acknowledged, for which keepalives do not ask.
+KEEPALIVES: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 60_000,
+}
 
 # What a server says to a connection it refuses comes without an SQLSTATE.
 _REFUSED = re.compile(r"password authentication failed|no pg_hba\.conf entry|is not permitted to log in|FATAL:  role .* does not exist")
@@ -43,11 +50,13 @@ def connect(url: SecretStr, *, autocommit: bool = False) -> Connection[Any]:
         Unauthenticated: The user or password was refused.
         ConfigurationError: There is no such database, or the URL is none.
     """
-    import psycopg
+    from connector_pipelines.net._silence import WatchfulConnection
 
     facts_of(url)
     with postgres_errors("connect to Postgres"):
-        return psycopg.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **_KEEPALIVES)
+        found = WatchfulConnection.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **KEEPALIVES)
+    found.url = url.get_secret_value()
+    return found
 
 
 def facts_of(url: SecretStr) -> dict[str, Any]:
@@ -70,14 +79,23 @@ def open_pool(url: SecretStr, *, max_size: int = 10) -> ConnectionPool[Connectio
     """A pool that opens connections as they are asked for, and checks one before lending it."""
     from psycopg_pool import ConnectionPool
 
+    from connector_pipelines.net._silence import WatchfulConnection
+
+    def configure(connection: Connection[Any]) -> None:
+        if isinstance(connection, WatchfulConnection):
+            connection.url = url.get_secret_value()
+
     return ConnectionPool(
         url.get_secret_value(),
-        kwargs={"connect_timeout": CONNECT_TIMEOUT_S, **_KEEPALIVES},
+        connection_class=WatchfulConnection,
+        configure=configure,
+        kwargs={"connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES},
         min_size=0,
         max_size=max_size,
         timeout=POOL_WAIT_S,
         max_idle=60,
-        reconnect_timeout=5,
+        # As long as somebody waits: a server that is back within that time was never away.
+        reconnect_timeout=POOL_WAIT_S,
         check=ConnectionPool.check_connection,
         open=True,
     )
@@ -147,8 +165,9 @@ def error_of(error: Exception, doing: str) -> ConnectorError | None:
 
 def storable(text: str) -> str:
     """`text` without what Postgres refuses: NUL, and lone surrogates, which names of files may hold."""
-    plain = text.replace("\x00", "")
-    return plain if plain.isascii() else plain.encode(errors="replace").decode()
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def storable_json(value: object) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, TransientError, Unauthenticated
 from connector_pipelines.core.protocols import EmbedsChunks, Settles, Sink
 from connector_pipelines.core.types import Chunk, Document
-from connector_pipelines.pipeline.embedding import load_model
+from connector_pipelines.pipeline.embedding import canonical_name, load_model
+from connector_pipelines.pipeline.reindexing import switch_if_filled
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Scope, Session
 from connector_pipelines.store.catalog import deliveries
@@ -43,6 +44,8 @@ def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> St
             session.progress(Progress(endpoint=endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
     if report.counts["delivered"] and isinstance(sink, Settles):
         sink.settle()
+    if report.counts["delivered"] or report.counts["removed"]:
+        switch_if_filled(session, sink_name)
     return report
 
 
@@ -109,15 +112,17 @@ def _embedded(session: Session, sink: Sink, documents: list[Document]) -> list[D
     """The documents with a vector on each chunk, where the sink wants one. Equal text is embedded once per tenant and model."""
     if not isinstance(sink, EmbedsChunks):
         return documents
-    model = load_model(sink.model, cache=session.services.settings.home / "models")
+    model = canonical_name(sink.model)
     by_hash: dict[bytes, Chunk] = {c.hash: c for d in documents for c in d.chunks}
     tenant_id = session.endpoint.tenant_id
     with session.database.tenant(tenant_id) as tx:
-        found = deliveries.vectors(tx, tenant_id, model.name, by_hash)
+        found = deliveries.vectors(tx, tenant_id, model, by_hash)
     missing = [c for h, c in by_hash.items() if h not in found]
     if missing:
-        fresh: dict[bytes, Vector] = dict(zip((c.hash for c in missing), model.embed([c.text for c in missing]), strict=True))
+        # Loaded only here: a sink that shares another's model, or is filled again, needs no weights.
+        loaded = load_model(model, cache=session.services.settings.home / "models")
+        fresh: dict[bytes, Vector] = dict(zip((c.hash for c in missing), loaded.embed([c.text for c in missing]), strict=True))
         with session.database.tenant(tenant_id) as tx:
-            deliveries.save_embeddings(tx, tenant_id, model.name, fresh)
+            deliveries.save_embeddings(tx, tenant_id, model, fresh)
         found |= fresh
     return [replace(d, chunks=tuple(replace(c, vector=found[c.hash]) for c in d.chunks)) for d in documents]

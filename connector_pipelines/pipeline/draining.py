@@ -23,7 +23,7 @@ class Work(Generic[T, R]):
     """What a stage does.
 
     Attributes:
-        claim: Up to so many more items; nothing when nothing waits.
+        claim: Up to so many more items; nothing when nothing waits. Asked again after each save.
         do: Turns an item into a result, every fault of the item's own included. What it raises ends the stage.
         save: Writes results back.
         abort: Called when the stage ends early, so that what is under way ends soon.
@@ -66,4 +66,5 @@ def _loop(work: Work[T, R], pool: ThreadPoolExecutor, pending: set[Future[R]], t
         done += [future.result() for future in finished]
         if done and (len(done) >= BATCH or not pending or time.monotonic() - saved_at > FLUSH_S):
             work.save(done)
-            done, saved_at = [], time.monotonic()
+            # What was saved may have made more work: the parts of a file wait for the stage that found them.
+            more, done, saved_at = True, [], time.monotonic()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.config import ExtractionLimits
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, ResourceError, Unavailable
-from connector_pipelines.core.types import InputFile
+from connector_pipelines.core.types import InputFile, Shortfall, Untaken
 from connector_pipelines.pipeline import chunking
 from connector_pipelines.pipeline.draining import Work, drain
 from connector_pipelines.pipeline.faults import item_failure
+from connector_pipelines.pipeline.parts import store_parts, too_deep
+from connector_pipelines.pipeline.recognition import ocr_of
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Scope, Session
 from connector_pipelines.store.catalog import work
+from connector_pipelines.store.catalog.failures import ItemFailure
 from connector_pipelines.store.catalog.reports import StageLog
 
 if TYPE_CHECKING:
@@ -44,7 +48,8 @@ def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageRep
             return work.claim(tx, endpoint, session.worker, status="stored", days=scope.days, now=session.clock(), limit=limit)
 
     def save(outcomes: list[Outcome]) -> None:
-        _save(session, report, outcomes)
+        nonlocal total
+        total += _save(session, report, outcomes).parts
         done = sum(report.counts[c] for c in ("extracted", "skipped"))
         session.progress(Progress(endpoint=endpoint.slug, stage=STAGE, done=done, failed=report.counts["failed"], total=total))
 
@@ -60,25 +65,47 @@ def _extract(session: Session, pool: ExtractionPool, limits: ExtractionLimits, p
         raise Unavailable("the run was stopped")
     try:
         _check_size(file, limits)
-        with session.services.blobs.local_copy(file.blob_key or "") as path:
-            found = pool.extract(
-                InputFile(
-                    path=path,
-                    name=file.ref.name,
-                    media_type=file.ref.media_type,
-                    passwords=passwords,
-                    max_text_bytes=limits.max_text_bytes,
-                    max_unpacked_bytes=limits.max_unpacked_bytes,
-                )
-            )
+        return _extracted(session, pool, limits, passwords, file)
     except ConnectorError as error:
         if isinstance(error, Unavailable | ConfigurationError):
             raise
         return item_failure(file, STAGE, error, session.clock())
-    if found is None:
-        return work.SkippedFile(file, "no_extractor")
+
+
+def _extracted(session: Session, pool: ExtractionPool, limits: ExtractionLimits, passwords: tuple[str, ...], file: work.Claimed) -> Outcome:
+    blobs = session.services.blobs
+    with blobs.local_copy(file.blob_key or "") as path, blobs.scratch_folder() as folder:
+        found = pool.extract(
+            InputFile(
+                path=path,
+                name=file.ref.name,
+                media_type=file.ref.media_type,
+                passwords=passwords,
+                max_text_bytes=limits.max_text_bytes,
+                max_unpacked_bytes=limits.max_unpacked_bytes,
+                parts_folder=folder if limits.max_depth else None,
+                max_parts=limits.max_parts,
+                ocr=ocr_of(limits.ocr, session.services.settings),
+            )
+        )
+        if found is None:
+            return work.SkippedFile(file, "no_extractor")
+        if isinstance(found, Untaken):
+            return work.SkippedFile(file, found.reason)
+        # Left out rather than not asked for, so that the ledger can say how many.
+        deep = too_deep(file, found.parts, limits)
+        parts = () if deep else store_parts(session, found.parts)
     made_by = f"{found.extractor} {found.version}, chunks {chunking.VERSION}"
-    return work.Extracted(file, found.media_type, made_by, found.facts, chunking.chunk(found.sections))
+    shortfall = _shortfall(session, file, (*found.shortfalls, *([deep] if deep else ())))
+    return work.Extracted(file, found.media_type, made_by, found.facts, chunking.chunk(found.sections), parts=parts, shortfall=shortfall)
+
+
+def _shortfall(session: Session, file: work.Claimed, met: Sequence[Shortfall]) -> ItemFailure | None:
+    """A row of the ledger for what is missing in a document that stands."""
+    if not met:
+        return None
+    error = ResourceError("; ".join(one.message for one in met), advice=met[0].advice, limit=met[0].limit)
+    return item_failure(file, STAGE, error, session.clock()).failure
 
 
 def _check_size(file: work.Claimed, limits: ExtractionLimits) -> None:
@@ -90,19 +117,32 @@ def _check_size(file: work.Claimed, limits: ExtractionLimits) -> None:
         )
 
 
-def _save(session: Session, report: StageReport, outcomes: list[Outcome]) -> None:
+def _save(session: Session, report: StageReport, outcomes: list[Outcome]) -> work.SavedDocuments:
     extracted = [o for o in outcomes if isinstance(o, work.Extracted)]
     skipped = [o for o in outcomes if isinstance(o, work.SkippedFile)]
     failed = [o for o in outcomes if isinstance(o, work.Failed)]
     now = session.clock()
     with session.database.tenant(session.endpoint.tenant_id) as tx:
-        work.save_extracted(tx, session.endpoint, extracted, now)
+        work.lock(tx, [o.file for o in outcomes])
+        saved = work.save_extracted(tx, session.endpoint, extracted, now)
         work.save_skipped(tx, skipped, now)
         work.save_failed(tx, session.endpoint, failed, now, status="stored")
     for one in extracted:
-        report.add("extracted", one.file.day)
-        report.add("chunks", one.file.day, len(one.chunks))
+        if one.file.file_id in saved.file_ids:
+            _count(report, one)
+    for day in saved.failed:
+        report.add("failed", day)
     for skip in skipped:
         report.add("skipped", skip.file.day)
     for bad in failed:
         report.add("failed" if bad.failure.retry_at is None else "retried_later", bad.file.day)
+    return saved
+
+
+def _count(report: StageReport, one: work.Extracted) -> None:
+    report.add("extracted", one.file.day)
+    report.add("chunks", one.file.day, len(one.chunks))
+    if one.parts:
+        report.add("parts", one.file.day, len(one.parts))
+    if unread := one.facts.details.get("pages_unread"):
+        report.add("pages_unread", one.file.day, int(unread))

@@ -8,7 +8,7 @@ from connector_pipelines.core.protocols import ConfirmsAbsence
 from connector_pipelines.core.types import START, Cursor
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Session
-from connector_pipelines.store.catalog.listing import Absent, Listing, open_listing
+from connector_pipelines.store.catalog.listing import Absent, Listing, PageCounts, open_listing
 from connector_pipelines.store.catalog.reports import StageLog, days_changed
 
 __all__ = ["list_changes"]
@@ -23,11 +23,14 @@ def list_changes(session: Session, log: StageLog, *, sweep: bool = False) -> Sta
     report, snapshot, cursor = StageReport("listing", counts=log.counts), False, START
     now = session.clock()
     with open_listing(session.database, session.endpoint, log.id, now) as listing:
-        for page in session.source.changes(START if sweep or session.endpoint.deletions_approved else Cursor(session.endpoint.cursor)):
-            counts = listing.record(page)
-            report.counts.update({name: getattr(counts, name) for name in counts.__slots__})
-            snapshot, cursor = page.snapshot, page.cursor or cursor
-            _tell(session, report)
+        try:
+            for page in session.source.changes(START if sweep or session.endpoint.deletions_approved else Cursor(session.endpoint.cursor)):
+                _count(report, listing.record(page))
+                snapshot, cursor = page.snapshot, page.cursor or cursor
+                _tell(session, report)
+        finally:
+            # A snapshot that breaks off keeps what it found.
+            _count(report, listing.flush())
         if snapshot:
             _finish_snapshot(session, listing, report, cursor)
     if not any(report.counts[c] for c in ("new", "changed", "restored", "moved", "deleted", "skipped")):
@@ -59,6 +62,10 @@ def _confirmed(session: Session, absent: Absent) -> Absent:
         return absent
     there = session.source.still_there(unsure)
     return replace(absent, refs=tuple(r for r in absent.refs if r.id in absent.moved_on or not there & {r.id, r.identity}))
+
+
+def _count(report: StageReport, written: PageCounts) -> None:
+    report.counts.update({name: getattr(written, name) for name in written.__slots__})
 
 
 def _tell(session: Session, report: StageReport) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from connector_pipelines.core.errors import Busy, ConnectorError, DeletionsHeld, TransientError
+from connector_pipelines.core.errors import Busy, ConfigurationError, ConnectorError, DeletionsHeld, TransientError
 from connector_pipelines.core.protocols import TakesInventory
 from connector_pipelines.core.types import DayRange, DocumentRef
 from connector_pipelines.pipeline.delivering import deliver
@@ -16,6 +16,7 @@ from connector_pipelines.pipeline.downloading import download_files
 from connector_pipelines.pipeline.extracting import extract_documents
 from connector_pipelines.pipeline.faults import check_budget
 from connector_pipelines.pipeline.listing import list_changes
+from connector_pipelines.pipeline.reindexing import switch_if_filled
 from connector_pipelines.pipeline.report import StageReport, SyncReport
 from connector_pipelines.pipeline.session import Scope, Session
 from connector_pipelines.store.catalog import deliveries, scheduling, work
@@ -65,7 +66,7 @@ def sync(session: Session, *, sweep: bool = False, report: SyncReport | None = N
             error = stopped
             raise
         finally:
-            _finish(session, started_at, error)
+            _finish(session, started_at, error, _stage_of(error, report))
     return report
 
 
@@ -115,6 +116,8 @@ def heal_sinks(session: Session) -> dict[str, int]:
         wrong = [i for i in told.keys() | holds.keys() if told.get(i) != holds.get(i)]
         differing[name] = len(wrong)
         _owe(session, name, wrong, holds, told)
+        # Should whoever delivered the last document have been killed before this.
+        switch_if_filled(session, name)
     return differing
 
 
@@ -146,7 +149,7 @@ def _run_stages(session: Session, report: SyncReport, *, sweep: bool) -> None:
 
 
 def _stopped(error: Exception | None) -> bool:
-    return isinstance(error, ConnectorError) and error.stops_connector
+    return isinstance(error, ConfigurationError) or (isinstance(error, ConnectorError) and error.stops_connector)
 
 
 def _logged(session: Session, stage: str, days: DayRange, *, sweep: bool = False) -> StageReport:
@@ -176,40 +179,45 @@ def _raise_held(session: Session, report: StageReport | None) -> None:
         )
 
 
-def _finish(session: Session, started_at: datetime, error: BaseException | None) -> None:
+def _stage_of(error: BaseException | None, report: SyncReport) -> str | None:
+    return next((stage for stage, met in report.errors.items() if met is error), None)
+
+
+def _finish(session: Session, started_at: datetime, error: BaseException | None, stage: str | None) -> None:
     now = session.clock()
     retry_at = None
     if error is not None and not isinstance(error, ConnectorError):
         # A person ended it, or a bug did: not at once. A run that was killed leaves no word here, and is due at once.
         retry_at = now + AFTER_INTERRUPTION
-    elif isinstance(error, TransientError):
-        retry_at = now + max(timedelta(minutes=1), timedelta(seconds=error.retry_after_s or 0))
+    elif isinstance(error, TransientError) and error.retry_after_s:
+        retry_at = now + timedelta(seconds=error.retry_after_s)
     with session.database.operator() as tx:
         scheduling.finish(
             tx,
             session.endpoint.id,
             started_at=started_at,
             now=now,
-            error=_told(error),
+            error=_told(error, stage),
             stops=isinstance(error, ConnectorError) and error.stops_connector,
             retry_at=retry_at,
         )
 
 
-def _told(error: BaseException | None) -> dict[str, str] | None:
+def _told(error: BaseException | None, stage: str | None) -> dict[str, str] | None:
     from connector_pipelines.telemetry import scrub
 
     if error is None:
         return None
     if isinstance(error, ConnectorError):
-        return {name: scrub(text) for name, text in error.as_json().items()}
+        told = {name: scrub(text) for name, text in error.as_json().items()}
+        return told if stage is None else {**told, "stage": stage}
     return {"code": "interrupted", "class": "transient", "message": f"stopped by {type(error).__name__}", "advice": ""}
 
 
 @contextmanager
 def _held(session: Session, *, wait_s: float) -> Iterator[None]:
     """Hold the endpoint's feed: one listing at a time."""
-    _until(lambda: _hold(session), wait_s, f"another run is syncing {session.endpoint.slug!r}")
+    _until(lambda: _hold(session), wait_s, lambda: _taken(session))
     try:
         yield
     finally:
@@ -222,11 +230,18 @@ def _hold(session: Session) -> bool:
         return scheduling.hold(tx, session.endpoint.id, session.worker)
 
 
-def _until(done: Callable[[], bool], wait_s: float, otherwise: str) -> None:
+def _taken(session: Session) -> Busy:
+    with session.database.operator() as tx:
+        by = scheduling.holder(tx, session.endpoint.id)
+    who = f" (run {by.run_id[:8]}, process {by.pid} on {by.host})" if by else ""
+    return Busy(f"another run is syncing {session.endpoint.slug!r}{who}", advice="it does the same work; nothing is lost")
+
+
+def _until(done: Callable[[], bool], wait_s: float, otherwise: Callable[[], Busy]) -> None:
     deadline = time.monotonic() + wait_s
     while not done():
         if time.monotonic() >= deadline:
-            raise Busy(otherwise, advice="it does the same work; nothing is lost")
+            raise otherwise()
         time.sleep(HOLD_POLL_S)
 
 

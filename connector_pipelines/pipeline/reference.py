@@ -129,6 +129,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(value: object) -> str:
+    if value == "":
+        return "empty"
     if isinstance(value, BaseModel):
         tag = getattr(value, "type", None)
         return f"`type: {tag}`" if tag else ""

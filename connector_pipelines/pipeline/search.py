@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from connector_pipelines.core.config import SinkSettings
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError
-from connector_pipelines.core.protocols import EmbedsChunks, Searches, Sink
+from connector_pipelines.core.protocols import EmbedsChunks, Reindexes, Searches, Sink
 from connector_pipelines.core.types import Hit, Query
 from connector_pipelines.pipeline.embedding import load_model
 from connector_pipelines.pipeline.ranking import fuse, snippet
@@ -16,7 +18,7 @@ from connector_pipelines.store.catalog.configuration import sink_settings, tenan
 from connector_pipelines.store.catalog.reports import Citation, citations
 from connector_pipelines.telemetry import get_logger
 
-__all__ = ["Result", "search"]
+__all__ = ["Result", "Searcher", "search"]
 
 _LOG = get_logger(__name__)
 
@@ -34,50 +36,98 @@ class Result:
     found_by: tuple[str, ...]
 
 
-def search(services: Services, text: str, *, tenant: str, endpoint: str | None = None, limit: int = 10) -> list[Result]:
-    """The best passages of a tenant's documents, best first, at most one per document and place.
+class Searcher:
+    """Answers queries for as long as it is open, with sinks that stay open between them. Used by several threads at once.
 
-    Raises:
-        ConfigurationError: There is no such tenant or endpoint, or no sink that can be searched.
+    What is configured is looked at for every query: a sink whose settings changed is opened anew, and so is one that failed.
     """
-    with services.database.operator() as tx:
-        tenant_id, sinks = tenant_named(tx, tenant), sink_settings(tx)
-    hits = _ask(services, sinks, Query(text=text, tenant_id=tenant_id, endpoint=endpoint, limit=max(CANDIDATES, limit)))
-    if not hits:
-        return []
-    ranked = fuse(list(hits.values()))
-    with services.database.tenant(tenant_id) as tx:
-        known = citations(tx, [(h.document_id, h.ordinal) for h in ranked])
-    found = [(h, known[h.document_id, h.ordinal]) for h in ranked if (h.document_id, h.ordinal) in known]
-    return [_result(text, hit, citation, hits) for hit, citation in found[:limit]]
 
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sinks: dict[str, tuple[SinkSettings, Sink]] = {}
+        self._lock = threading.Lock()
 
-def _ask(services: Services, configured: Mapping[str, SinkSettings], query: Query) -> dict[str, list[Hit]]:
-    """By sink, its hits. A sink that embeds is asked with a vector of its model."""
-    answers: dict[str, list[Hit]] = {}
-    searchable, refused = 0, list[ConnectorError]()
-    for name in configured:
-        sink = open_sink(name, configured, services.tools)
-        try:
-            if isinstance(sink, Searches):
-                searchable += 1
-                answers[name] = list(sink.search(_for(services, sink, query)))
-        except ConnectorError as error:
-            refused.append(error)
-            _LOG.warning("sink_not_searched", sink=name, code=error.code, message=str(error))
-        finally:
+    def search(self, text: str, *, tenant: str, endpoint: str | None = None, limit: int = 10) -> list[Result]:
+        """The best passages of a tenant's documents, best first, at most one per document and place.
+
+        Raises:
+            ConfigurationError: There is no such tenant or endpoint, or no sink that can be searched.
+        """
+        database = self._services.database
+        with database.operator() as tx:
+            tenant_id, sinks = tenant_named(tx, tenant), sink_settings(tx)
+        hits = self._ask(sinks, Query(text=text, tenant_id=tenant_id, endpoint=endpoint, limit=max(CANDIDATES, limit)))
+        if not hits:
+            return []
+        ranked = fuse(list(hits.values()))
+        found: list[tuple[Hit, Citation]] = []
+        with database.tenant(tenant_id) as tx:
+            # Nearly all are there; the passages of many more than are shown would be read for nothing.
+            for some in (ranked[at : at + 2 * limit] for at in range(0, len(ranked), 2 * limit)):
+                known = citations(tx, [(h.document_id, h.ordinal) for h in some])
+                found += [(h, known[h.document_id, h.ordinal]) for h in some if (h.document_id, h.ordinal) in known]
+                if len(found) >= limit:
+                    break
+        return [_result(text, hit, citation, hits) for hit, citation in found[:limit]]
+
+    def close(self) -> None:
+        with self._lock:
+            held, self._sinks = self._sinks, {}
+        for _, sink in held.values():
             sink.close()
-    if refused and len(refused) == searchable:
-        raise refused[0]
-    if not searchable:
-        raise ConfigurationError("no sink can be searched", advice="add a `pgvector` or `postgres_text` sink to connectors.yaml")
-    return {name: hits for name, hits in answers.items() if hits}
+
+    def _ask(self, configured: Mapping[str, SinkSettings], query: Query) -> dict[str, list[Hit]]:
+        """By sink, its hits. A sink that embeds is asked with a vector of its model."""
+        answers: dict[str, list[Hit]] = {}
+        searchable, refused = 0, list[ConnectorError]()
+        for name in configured:
+            sink = self._opened(name, configured)
+            if not isinstance(sink, Searches):
+                continue
+            searchable += 1
+            try:
+                answers[name] = list(sink.search(_for(self._services, sink, query)))
+            except ConnectorError as error:
+                refused.append(error)
+                self._drop(name, sink)
+                _LOG.warning("sink_not_searched", sink=name, code=error.code, message=str(error))
+        if refused and len(refused) == searchable:
+            raise refused[0]
+        if not searchable:
+            raise ConfigurationError("no sink can be searched", advice="add a `pgvector` or `postgres_text` sink to connectors.yaml")
+        return {name: hits for name, hits in answers.items() if hits}
+
+    def _opened(self, name: str, configured: Mapping[str, SinkSettings]) -> Sink:
+        with self._lock:
+            settings, sink = self._sinks.get(name, (None, None))
+            if sink is not None and settings == configured[name]:
+                return sink
+            fresh = open_sink(name, configured, self._services.tools)
+            self._sinks[name] = configured[name], fresh
+        if sink is not None:
+            sink.close()
+        return fresh
+
+    def _drop(self, name: str, failed: Sink) -> None:
+        """Forget it: what it was opened with, a password for one, may no longer hold."""
+        with self._lock:
+            _, held = self._sinks.get(name, (None, None))
+            if held is failed:
+                del self._sinks[name]
+        failed.close()
+
+
+def search(services: Services, text: str, *, tenant: str, endpoint: str | None = None, limit: int = 10) -> list[Result]:
+    """As `Searcher.search`, once: for who searches often, its sinks are opened too often."""
+    with closing(Searcher(services)) as searcher:
+        return searcher.search(text, tenant=tenant, endpoint=endpoint, limit=limit)
 
 
 def _for(services: Services, sink: Sink, query: Query) -> Query:
     if not isinstance(sink, EmbedsChunks):
         return query
-    model = load_model(sink.model, cache=services.settings.home / "models")
+    name = sink.searched_model if isinstance(sink, Reindexes) else sink.model
+    model = load_model(name, cache=services.settings.home / "models")
     return Query(
         text=query.text, tenant_id=query.tenant_id, endpoint=query.endpoint, limit=query.limit, vector=model.embed([query.text])[0]
     )

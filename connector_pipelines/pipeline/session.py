@@ -29,13 +29,14 @@ __all__ = ["Progress", "Scope", "Services", "Session", "open_services", "open_si
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a stage is. `total` is None where it cannot be known yet."""
+    """How far a stage is. `total` is None where it cannot be known yet; `note` says what holds it up just now."""
 
     endpoint: str
     stage: str
     done: int
     failed: int = 0
     total: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

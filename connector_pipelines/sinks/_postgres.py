@@ -62,9 +62,11 @@ class Database:
             ConfigurationError: The database or a privilege is missing.
             PermanentError: The server refuses a value.
         """
+        from psycopg import IsolationLevel
+
         with _errors(doing), self._opened().connection() as connection, connection.cursor() as cursor:
             # Not what a role or database may be set to: a later statement has to see what was committed while we waited for a lock.
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            connection.isolation_level = IsolationLevel.READ_COMMITTED
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(int(limit.total_seconds() * 1000))])
             yield cursor
 

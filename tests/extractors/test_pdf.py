@@ -18,7 +18,7 @@ def test_each_page_with_text_is_a_section_that_knows_its_page(make_file: MakeFil
     assert [(section.place.page, section.text) for section in found.sections] == [(1, "The wall moved 14 mm"), (3, "Anchors (row 2) hold")]
     assert found.facts.details["pages"] == 3
     assert found.facts.details["pages_without_text"] == 1
-    assert found.facts.warnings == ("1 of 3 pages have no text (scanned?)",)
+    assert found.facts.warnings == ("1 of 3 pages have no text",)
 
 
 def test_title_author_and_date_are_facts(make_file: MakeFile) -> None:
@@ -95,6 +95,36 @@ def test_a_page_count_that_is_a_lie_is_not_believed(make_file: MakeFile, claimed
 
     assert [section.text for section in found.sections] == ["one", "two"]
     assert found.facts.details["pages"] == 2
+
+
+def test_pages_that_are_claimed_and_may_have_been_there_are_named(make_file: MakeFile) -> None:
+    found = read(Extractor(), make_file("a.pdf", files.pdf(["one", "two"], claimed=5), PDF))
+
+    assert found.facts.details["pages"] == 5
+    assert found.facts.warnings == ("3 pages cannot be read: 3, 4, 5",)
+
+
+def test_a_file_that_was_cut_short_is_read_as_far_as_it_goes_and_says_so(make_file: MakeFile) -> None:
+    data = files.pdf(["Page one", "Page two", "Page three"])
+
+    found = read(Extractor(), make_file("a.pdf", data[: data.index(b"Page three")], PDF))
+
+    assert [section.text for section in found.sections] == ["Page one", "Page two"]
+    assert found.facts.warnings[0] == "damaged: the end is missing; what could be found was read, and more may be lost"
+
+
+def test_letters_beyond_the_first_65_thousand_do_not_cut_the_end_of_a_page(make_file: MakeFile) -> None:
+    table = b"begincmap 1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <58> <D83CDFD7> endbfchar endcmap"
+    data = files.pdf([f"{'X' * 60}\n{'X' * 60}\nthe wall moved"])
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
+    with_table = font.replace(b">>", b"/ToUnicode 7 0 R >>")
+    extra = b"7 0 obj\n<< /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (len(table), table)
+    start = data.rindex(b"xref\n0 ")
+
+    found = read(Extractor(), make_file("a.pdf", data[:start].replace(font, with_table) + extra + data[data.index(b"trailer") :], PDF))
+
+    houses = "\U0001f3d7" * 60
+    assert found.text == f"{houses}\n{houses}\nthe wall moved"
 
 
 def test_what_was_filled_into_a_form_is_text_of_its_page(make_file: MakeFile) -> None:

@@ -19,8 +19,8 @@ from connector_pipelines.core.errors import (
     TransientError,
     Unavailable,
 )
-from connector_pipelines.core.types import InputFile
-from connector_pipelines.extractors._pool import ExtractionPool, Limits
+from connector_pipelines.core.types import InputFile, Ocr, Shortfall, Untaken
+from connector_pipelines.extractors._pool import Extraction, ExtractionPool, Limits
 from tests import files
 from tests.extractors.conftest import MakeFile
 
@@ -30,7 +30,7 @@ HOSTILE = "application/x-hostile"
 PLUGIN = """
 import os, signal, sys
 from connector_pipelines.core.errors import ResourceError, PermanentError
-from connector_pipelines.core.types import Facts, Place, Section
+from connector_pipelines.core.types import Facts, Place, Recognising, Section, Shortfall, Untaken
 
 class OurOwn(PermanentError):
     code = "our_own"
@@ -91,13 +91,21 @@ def test_what_comes_out_says_which_extractor_made_it(pool: ExtractionPool, make_
     found = pool.extract(make_file("wrong.docx", files.pdf(["wall"], title="Report"), "application/octet-stream"))
 
     assert found
-    assert (found.media_type, found.extractor, found.version) == ("application/pdf", "pdf", "1")
+    assert (found.media_type, found.extractor) == ("application/pdf", "pdf")
+    assert found.version.startswith("2, ocr ")
     assert [section.text for section in found.sections] == ["wall"]
     assert found.facts.title == "Report"
 
 
+def test_a_file_without_text_says_so(pool: ExtractionPool, make_file: MakeFile) -> None:
+    silent = pool.extract(make_file("empty.csv", b"", "text/csv"))
+
+    assert silent is not None
+    assert silent.facts.warnings == ("no text was found in it",)
+
+
 def test_a_type_no_extractor_takes_gives_none(pool: ExtractionPool, make_file: MakeFile) -> None:
-    assert pool.extract(make_file("photo.png", b"\x89PNG\r\n\x1a\n", "image/png")) is None
+    assert pool.extract(make_file("part.step", b"ISO-10303-21;", "model/step")) is None
 
 
 def test_a_plugin_adds_a_type_and_takes_none_over(pool: ExtractionPool, make_file: MakeFile) -> None:
@@ -136,6 +144,52 @@ def test_a_worker_stuck_in_a_loop_is_killed_at_the_deadline(pool: ExtractionPool
 
     assert isinstance(error, ResourceError)
     assert error.limit == "time=0.5s"
+    assert works(pool, make_file)
+
+
+def test_recognition_of_text_has_time_of_its_own_and_is_granted_it_once(pool: ExtractionPool, make_file: MakeFile) -> None:
+    waits = "    import time\n    ends_at = time.monotonic() + {}\n    while time.monotonic() < ends_at: pass\n"
+    code = f"def run(file):\n    yield Recognising()\n    yield Recognising()\n{waits}    yield Section('read')"
+    limits = Limits(time_s=2, memory_bytes=1024**3)
+
+    found = pool.extract(hostile(make_file, code.format(2.2), ocr=Ocr(time_s=30)), limits)
+    error = raised(pool, hostile(make_file, code.format(60), ocr=Ocr(time_s=0.5)), limits)
+
+    assert found
+    assert [section.text for section in found.sections] == ["read"]
+    assert isinstance(error, ResourceError)
+    assert error.limit == "time=2.5s"
+
+
+def test_what_an_extractor_leaves_out_and_declines_to_take_arrives(pool: ExtractionPool, make_file: MakeFile) -> None:
+    lacking = pool.extract(hostile(make_file, "def run(file): yield Section('a'); yield Shortfall(message='b', advice='c', limit='d=1')"))
+    declined = pool.extract(hostile(make_file, "def run(file): yield Untaken('no_ocr'); yield Section('unheard' * 10**6)"))
+
+    assert isinstance(lacking, Extraction)
+    assert lacking.shortfalls == (Shortfall(message="b", advice="c", limit="d=1"),)
+    assert declined == Untaken("no_ocr")
+    assert works(pool, make_file)
+
+
+@pytest.mark.parametrize(
+    "said", ["nonsense", '{"text":-5,"place":{}}', '{"text":x,"place":{}}', '{"type":"facts"}', "[]", '{"type":"done","media":1}']
+)
+def test_a_worker_that_does_not_keep_to_the_protocol_fails_its_file_alone(pool: ExtractionPool, make_file: MakeFile, said: str) -> None:
+    # The pipe is in the worker's hands, and so in those of a file that took it over.
+    pipes = "[n for n in map(int, os.listdir('/proc/self/fd')) if n > 2 and os.path.exists(f'/proc/self/fd/{n}')]"
+    code = f"""
+def run(file):
+    for number in {pipes}:
+        if os.readlink(f'/proc/self/fd/{{number}}').startswith('pipe:'):
+            try: os.write(number, {said + chr(10)!r}.encode())
+            except OSError: pass
+    yield Section('after')
+"""
+
+    error = raised(pool, hostile(make_file, code))
+
+    assert isinstance(error, Malformed)
+    assert "out of turn" in str(error)
     assert works(pool, make_file)
 
 

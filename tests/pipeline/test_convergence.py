@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import random
 import shutil
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,12 @@ from connector_pipelines.store.catalog import configuration, schema
 from connector_pipelines.store.catalog.database import Database
 from connector_pipelines.store.catalog.failures import failures_of, retry
 from tests.pipeline.chaos import Plan, run
+from tests.pipeline.parts_world import archive
 
 ROUNDS = 36
 EDITS_A_ROUND = 90
 BROKEN = b"%PDF-1.7 \xff torn off here "
+ARCHIVE = "an archive: its text is what it holds"
 WORDS = ["anchor", "beam", "culvert", "drain", "embankment", "façade", "girder", "hoist", "inlet", "joint", "кран", "lintel"]
 
 
@@ -36,14 +40,18 @@ class Tree:
 
     def edit(self) -> None:
         files = self.files()
-        action = self._dice.choices(("create", "change", "rename", "move_folder", "delete", "restore", "replace"), (6, 5, 3, 1, 3, 1, 2))[0]
+        actions = ("create", "pack", "change", "rename", "move_folder", "delete", "restore", "replace")
+        action = self._dice.choices(actions, (6, 1, 5, 3, 1, 3, 1, 2))[0]
         if action == "create" or not files:
             self._write(self._place(), self._text())
+        elif action == "pack":
+            self._write(self._place(), self._packed({}))
         elif action == "change":
-            self._write(self._dice.choice(files), self._text())
+            chosen = self._dice.choice(files)
+            self._write(chosen, self._changed(chosen.read_bytes()))
         elif action == "replace":  # the way editors save: another file takes the name
             chosen, beside = self._dice.choice(files), self.root / ".saving"
-            self._write(beside, self._text())
+            self._write(beside, self._changed(chosen.read_bytes()))
             beside.replace(chosen)
         elif action == "rename":
             target = self._place()
@@ -60,12 +68,16 @@ class Tree:
         return sorted(p for p in self.root.rglob("*") if p.is_file())
 
     def expected(self) -> dict[str, str]:
-        """Text by path, of the files that have any."""
-        return {self._name(p): p.read_text() for p in self.files() if not p.read_bytes().startswith(BROKEN)}
+        """Text by path, of the files that have any and of those inside them."""
+        return {path: _text_of(body) for path, body in self._everything() if not body.startswith(BROKEN)}
 
     def broken(self) -> set[str]:
         """Paths of the files that no extractor can read, whatever they are called."""
-        return {self._name(p) for p in self.files() if p.read_bytes().startswith(BROKEN)}
+        return {path for path, body in self._everything() if body.startswith(BROKEN)}
+
+    def _everything(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.files():
+            yield from _with_parts(self._name(path), path.read_bytes())
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -80,6 +92,21 @@ class Tree:
         self._serial += 1
         words = " ".join(self._dice.choice(WORDS) for _ in range(self._dice.randrange(1, 30)))
         return (BROKEN if self._dice.random() < 0.07 else b"") + f"number {self._serial} {words}".encode()
+
+    def _changed(self, body: bytes) -> bytes:
+        """Other bytes for a file; of an archive another member, or one less."""
+        return self._packed(_members(body)) if _is_archive(body) and self._dice.random() < 0.9 else self._text()
+
+    def _packed(self, members: dict[str, bytes]) -> bytes:
+        for _ in range(self._dice.randrange(1, 4)):
+            name, chance = f"{self._dice.choice(('', 'in/'))}{self._dice.choice(WORDS)}.txt", self._dice.random()
+            if chance < 0.25 and len(members) > 1:
+                del members[self._dice.choice(list(members))]
+            elif chance < 0.4:
+                members[f"{name}.zip"] = archive(*((f"{n}.txt", self._text()) for n in range(self._dice.randrange(1, 3))))
+            else:
+                members[name] = self._text()
+        return archive(*members.items())
 
     def _write(self, path: Path, body: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +123,26 @@ class Tree:
             self._dice.choice(folders).replace(target)
         elif target.exists() and not (self.root / "a").exists():
             target.replace(self.root / "a")
+
+
+def _is_archive(body: bytes) -> bool:
+    return body.startswith(b"PK")
+
+
+def _members(body: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(body)) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def _with_parts(path: str, body: bytes) -> Iterator[tuple[str, bytes]]:
+    yield path, body
+    if _is_archive(body):
+        for name, inner in _members(body).items():
+            yield from _with_parts(f"{path}/{name}", inner)
+
+
+def _text_of(body: bytes) -> str:
+    return ARCHIVE if _is_archive(body) else body.decode()
 
 
 @pytest.fixture
@@ -189,8 +236,9 @@ def _held(database_url: str, sink: str) -> dict[str, str]:
     """What a sink's own tables hold, as text by path; a path held twice is an error here."""
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
-            f"""SELECT d.path, string_agg(c.text, ' ' ORDER BY c.ordinal) FROM sink_{sink}.documents d
-                JOIN sink_{sink}.chunks c USING (document_id) WHERE NOT d.deleted GROUP BY d.document_id, d.path"""
+            f"""SELECT d.path, CASE WHEN d.media_type = 'application/zip' THEN '{ARCHIVE}' ELSE string_agg(c.text, ' ' ORDER BY c.ordinal) END
+                FROM sink_{sink}.documents d
+                JOIN sink_{sink}.chunks c USING (document_id) WHERE NOT d.deleted GROUP BY d.document_id, d.path, d.media_type"""
         ).fetchall()
     assert len({path for path, _ in rows}) == len(rows), "a file is there twice"
     return dict(rows)

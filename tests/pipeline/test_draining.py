@@ -63,6 +63,15 @@ def test_every_item_is_done_once_and_saved_once(count, threads):
     assert (bench.stop.is_set(), bench.aborted) == (False, 0)
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_what_saving_makes_is_done_in_the_same_drain(threads):
+    bench = Bench([3], save=lambda results: bench.waiting.extend(n - 1 for n in results if n))
+
+    bench.drain(threads)
+
+    assert bench.saved == [3, 2, 1, 0]
+
+
 def test_no_batch_saved_is_empty():
     sizes = []
     bench = Bench(range(450), save=lambda results: sizes.append(len(results)))

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from connector_pipelines.store.catalog import schema
 from connector_pipelines.store.catalog.database import Database
-from tests.catalog_world import World
-from tests.databases import drop_database
+from tests.catalog_world import World, ref
+from tests.databases import END_OTHERS, drop_database
+from tests.store.parts_acts import message, part, read_all, unpack
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +30,7 @@ def _catalog(postgres, _administration):
 def catalog_url(_catalog):
     """URL of a database with the newest schema and no rows. Making one for each test would cost a checkpoint each."""
     with psycopg.connect(_catalog.get_secret_value(), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        connection.execute(END_OTHERS)
         connection.execute(f"SET ROLE {schema.OPERATOR_ROLE}")
         for table in ("tenants", "audit_log", "workers", "sinks", "partitions"):
             connection.execute(f"DELETE FROM {table}")
@@ -49,3 +48,13 @@ def database(catalog_url):
 def world(database):
     with World(database) as found:
         yield found
+
+
+@pytest.fixture
+def mail(world: World) -> World:
+    """A message with a text and an archive attached, in which there is another text; all of it extracted."""
+    world.snapshot(message(), ref("beside"))
+    unpack(world, "mail", part("note.txt"), part("all.zip"))
+    unpack(world, "mail/all.zip", part("deep.txt"))
+    read_all(world)
+    return world

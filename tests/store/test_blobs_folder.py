@@ -29,6 +29,18 @@ def chunks():
 open_blobs(Path(sys.argv[1]), None).put("acme", chunks())
 """
 
+# Says that bytes are in a scratch folder, and stays there.
+HANGING_SCRATCH = """
+import sys
+from pathlib import Path
+from connector_pipelines.store.blobs import open_blobs
+with open_blobs(Path(sys.argv[1]), None).scratch_folder() as scratch:
+    (scratch / "inner").mkdir()
+    (scratch / "inner" / "part").write_bytes(b"bytes")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
 PUT_UNDER_A_LIMIT = """
 import resource, sys
 from pathlib import Path
@@ -129,3 +141,31 @@ def test_a_link_to_a_folder_is_a_files_address(folder: Path) -> None:
 def read(blobs: Blobs, key: str) -> bytes:
     with blobs.open(key) as chunks:
         return b"".join(chunks)
+
+
+def test_a_scratch_folder_is_empty_at_first_and_gone_with_all_in_it_at_the_end(folder: Path) -> None:
+    blobs = open_blobs(folder, None)
+
+    with blobs.scratch_folder() as one, blobs.scratch_folder() as other:
+        before = [*one.iterdir(), *other.iterdir()]
+        (one / "part").write_bytes(b"bytes")
+        open_blobs(folder, None).put("acme", [SMALL])  # another process that comes leaves it alone
+        kept = [p.name for p in one.iterdir()]
+
+    assert (before, kept) == ([], ["part"])
+    assert not list((folder / ".spool").iterdir())
+
+
+def test_a_scratch_folder_of_a_killed_process_goes_when_the_next_one_comes(folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING_SCRATCH, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == "written\n"
+        hanging.kill()
+    left = list((folder / ".spool").iterdir())
+
+    open_blobs(folder, None).put("acme", [SMALL])
+
+    assert len(left) == 1
+    assert not list((folder / ".spool").iterdir())

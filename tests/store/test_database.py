@@ -12,6 +12,7 @@ from connector_pipelines.core.errors import ConfigurationError, Unauthenticated,
 from connector_pipelines.net import postgres
 from connector_pipelines.store.catalog.database import Database, copy_into
 from tests.catalog_world import ref
+from tests.databases import END_OTHERS
 
 
 def another(url, **parts):
@@ -22,9 +23,7 @@ def another(url, **parts):
 
 def cut_off(url):
     with psycopg.connect(url.get_secret_value(), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        connection.execute(END_OTHERS)
 
 
 @pytest.mark.parametrize(

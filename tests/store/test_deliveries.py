@@ -52,6 +52,45 @@ def test_a_sink_added_later_is_owed_everything_and_the_others_nothing(two):
     assert (told(two.owed("later")), two.owed("vectors")) == ({"a": 1, "b": 1}, [])
 
 
+def test_a_sink_taken_away_and_given_back_is_owed_what_changed_meanwhile(two):
+    two.deliver("vectors"), two.deliver("search")
+    two.apply(config(endpoint_config(sinks=("vectors",))))
+    two.snapshot(ref("a", path="renamed"), ref("b"), ref("c"))
+    two.process()
+    two.deliver("vectors")
+
+    two.apply(config())
+
+    assert told(two.owed("search")) == {"renamed": 2, "c": 1}
+
+
+def test_what_did_not_change_is_not_planned_again(two):
+    two.deliver("vectors"), two.deliver("search")
+    two.snapshot(ref("a", path="renamed"), ref("b"))
+    written = "SELECT 'file ' || path AS what, xmin::text FROM files UNION ALL SELECT sink || ' ' || file_id, xmin::text FROM deliveries"
+    before = {tuple(row.values()) for row in two.rows(written)}
+
+    two.plan("vectors"), two.plan("search")
+
+    after = {tuple(row.values()) for row in two.rows(written)}
+    row = two.file("a")
+    assert {what for what, _ in after - before} == {"file renamed", f"vectors {row['id']}", f"search {row['id']}"}
+
+
+def test_a_change_planned_while_an_older_generation_is_being_noted_as_told_stays_owed(two):
+    owed = two.owed()
+    with tenant(two) as tx:
+        deliveries.save(tx, "vectors", owed, NOW)
+        two.snapshot(ref("a", path="renamed"), ref("b"))
+        planning = threading.Thread(target=two.plan)
+        planning.start()
+        while planning.is_alive() and not two.rows("SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"):
+            pass
+    planning.join()
+
+    assert told(two.owed()) == {"renamed": 2}
+
+
 def test_a_new_version_is_owed_when_it_is_extracted_and_not_before(two):
     two.deliver()
     two.snapshot(ref("a", version="2"), ref("b"))

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from connector_pipelines.core.types import Cursor, Deleted, Skipped
+from connector_pipelines.store.catalog import listing as listings
 from connector_pipelines.store.catalog.listing import PageCounts
 from tests.catalog_world import EARLIER, NOW, config, endpoint_config, page, ref
 
@@ -213,6 +214,34 @@ def test_a_page_of_ten_thousand_is_one_transaction(world):
     assert (first.counts, second.counts) == (PageCounts(new=10_000), PageCounts(unchanged=10_000))
 
 
+def test_pages_of_a_snapshot_are_written_together_and_a_delta_page_at_once(world):
+    with world.listing() as listing:
+        told = [listing.record(page(ref("a"), snapshot=True)), listing.record(page(ref("b"), snapshot=True))]
+        before = world.statuses()
+        told.append(listing.record(page(ref("c"), cursor="end", snapshot=True)))
+        told.append(listing.record(page(ref("d"), cursor="next")))
+
+    assert (told, before) == ([PageCounts(), PageCounts(), PageCounts(new=3), PageCounts(new=1)], {})
+
+
+def test_a_snapshot_is_written_before_it_takes_too_much_memory(world, monkeypatch):
+    monkeypatch.setattr(listings, "TOGETHER", 3)
+
+    with world.listing() as listing:
+        told = [listing.record(page(ref(f"{n}a"), ref(f"{n}b"), snapshot=True)).new for n in range(4)]
+
+    assert told == [0, 4, 0, 4]
+
+
+def test_what_two_pages_of_a_snapshot_name_counts_once(world):
+    with world.listing() as listing:
+        listing.record(page(ref("a"), ref("b"), snapshot=True))
+        found = listing.record(page(ref("a", "2"), Deleted("b"), cursor="end", snapshot=True))
+        absent = listing.absent()
+
+    assert (found, absent.refs, world.file("a")["version"]) == (PageCounts(new=1), (), "2")
+
+
 def test_an_empty_page_is_no_news(world):
     assert world.delta() == PageCounts()
     assert cursor(world) == "next"
@@ -233,7 +262,7 @@ def test_a_delta_page_and_its_cursor_are_stored_together(world):
 def test_a_page_that_cannot_be_written_moves_no_cursor(world):
     world.delta(ref("a"), cursor="c1")
 
-    with pytest.raises(Exception, match="out of range for type bigint"):
+    with pytest.raises(Exception, match="too big"):
         world.delta(ref("b"), ref("c", size=2**70), cursor="c2")
 
     assert (cursor(world), world.statuses()) == ("c1", {"a": "listed"})

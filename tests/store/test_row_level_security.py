@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import psycopg
 import pytest
 
@@ -167,7 +169,7 @@ def test_copying_in_bulk_goes_by_a_temporary_table_and_keeps_to_the_tenant(datab
 
     def copy(tenant):
         with database.tenant(ours) as tx:
-            copy_into(tx, "fresh", columns, [(tenant, "m", bytes([n]), b"v") for n in range(50)], like="embeddings")
+            copy_into(tx, "fresh", columns, [(UUID(tenant), "m", bytes([n]), b"v") for n in range(50)], like="embeddings")
             tx.execute("INSERT INTO embeddings (tenant_id, model, content_hash, vector) SELECT * FROM fresh")
 
     copy(ours)

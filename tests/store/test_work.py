@@ -274,7 +274,7 @@ def test_a_document_may_have_no_text_at_all(world):
 
     with world.database.tenant(world.endpoint.tenant_id) as tx:
         done = work.Extracted(file, "image/png", "x", Facts(), ())
-        assert work.save_extracted(tx, world.endpoint, [done], NOW) == 1
+        assert work.save_extracted(tx, world.endpoint, [done], NOW).file_ids == {file.file_id}
 
     assert (world.statuses(), texts(world)) == ({"a": "extracted"}, [])
 

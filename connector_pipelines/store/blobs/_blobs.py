@@ -77,6 +77,10 @@ class Blobs:
         """A file with the bytes, to read only, for the length of the block. On entering, raises `NotFound`."""
         return self._backend().local_copy(_checked(key))
 
+    def scratch_folder(self) -> AbstractContextManager[Path]:
+        """An empty folder for the length of the block, for bytes that may be put. What a killed process leaves in one does not stay."""
+        return self._backend().spools.folder()
+
     def exists(self, key: str) -> bool:
         return self.size(key) is not None
 

@@ -20,6 +20,7 @@ __all__ = ["S3Settings", "minio_client", "object_client", "s3_faults"]
 
 _CONNECT_TIMEOUT_S = 5
 _TIMEOUT_S = 60
+_SHORT_ANSWER_S = 15
 # Of reading one object, whose size has no limit; silence on the way is cut after _TIMEOUT_S.
 _READING_TIMEOUT = timedelta(hours=6)
 _RETRIES = 3
@@ -50,10 +51,10 @@ def minio_client(account: S3Settings) -> Any:
     import urllib3
     from minio import Minio
 
-    # Its own pool waits five minutes and tries five times.
+    # Its own pool waits five minutes and tries five times. What is asked here has short answers: one that says nothing is away.
     pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_TIMEOUT_S),
-        retries=urllib3.Retry(total=_RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_SHORT_ANSWER_S),
+        retries=urllib3.Retry(total=_RETRIES, read=1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
     )
     try:
         return Minio(

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -78,9 +79,9 @@ class SpoolFolder:
                 # In a temporary folder, anybody may have made it first.
                 raise PermissionError(errno.EPERM, "it belongs to, or is open to, another user", str(self.path))
             for path in self.path.iterdir():
-                with suppress(FileNotFoundError), path.open("rb") as file:
-                    if _lock(file):
-                        path.unlink()
+                with suppress(FileNotFoundError), _opened(path) as fd:
+                    if _lock(fd):
+                        _remove(path)
 
     @contextmanager
     def file(self) -> Iterator[SpoolFile]:
@@ -93,6 +94,18 @@ class SpoolFolder:
             with suppress(OSError):
                 file.close()
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """An empty folder, gone with all that is in it when the context ends."""
+        with disk_faults(self.path):
+            path, fd = self._new_folder()
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                shutil.rmtree(path)
+            os.close(fd)
 
     @contextmanager
     def receive(self, chunks: Iterable[bytes], expected: Expected) -> Iterator[Spooled]:
@@ -114,9 +127,19 @@ class SpoolFolder:
             fd, name = tempfile.mkstemp(dir=self.path)
             file = os.fdopen(fd, "r+b")
             # Unlocked for a moment, it may have been taken for a dead process's and removed.
-            if _lock(file) and os.fstat(fd).st_nlink:
+            if _lock(fd) and os.fstat(fd).st_nlink:
                 return Path(name), file
             file.close()
+
+    def _new_folder(self) -> tuple[Path, int]:
+        while True:
+            path = Path(tempfile.mkdtemp(dir=self.path))
+            with suppress(FileNotFoundError):
+                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                # Not by its count of links, which for a folder some file systems do not keep.
+                if _lock(fd) and path.is_dir():
+                    return path, fd
+                os.close(fd)
 
 
 class _Intake:
@@ -157,9 +180,26 @@ class _Intake:
             self._file.file.write(chunk)
 
 
-def _lock(file: BinaryIO) -> bool:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        # Its process is dead; one that it started may not be for a moment, and write. What is left goes another time.
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()

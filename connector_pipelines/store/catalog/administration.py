@@ -113,14 +113,17 @@ def approve(tx: Transaction, slug: str, now: datetime, *, actor: str) -> HeldDel
 
 
 def put_aside(tx: Transaction, endpoint: Endpoint, now: datetime) -> int:
-    """Take the endpoint out of service and mark all it brought as deleted; how many files that were not."""
+    """Take the endpoint out of service and mark all it brought as deleted; how many files that were not, parts not counted."""
     tx.execute("UPDATE endpoints SET removed_at = coalesce(removed_at, %s), updated_at = %s WHERE id = %s", [now, now, endpoint.id])
     tx.execute("UPDATE failures SET resolved_at = %s WHERE endpoint_id = %s AND resolved_at IS NULL", [now, endpoint.id])
-    return tx.execute(
-        """UPDATE files SET status = 'deleted', reason = NULL, deleted_at = %s, changed_at = %s, generation = generation + 1,
-                  attempts = 0, retry_at = NULL, claimed_by = NULL WHERE endpoint_id = %s AND status <> 'deleted'""",
+    row = tx.execute(
+        """WITH gone AS (
+               UPDATE files SET status = 'deleted', reason = NULL, deleted_at = %s, changed_at = %s, generation = generation + 1,
+                      attempts = 0, retry_at = NULL, claimed_by = NULL WHERE endpoint_id = %s AND status <> 'deleted' RETURNING parent_id)
+           SELECT count(*) FILTER (WHERE parent_id IS NULL) AS n FROM gone""",
         [now, now, endpoint.id],
-    ).rowcount
+    ).fetchone()
+    return int(row["n"]) if row else 0
 
 
 def documents_of(tx: Transaction, endpoint: Endpoint) -> list[tuple[int, DocumentRef]]:
@@ -159,17 +162,19 @@ def another_is_alive(tx: Transaction, me: Worker) -> bool:
     return bool(row and row["found"])
 
 
-def unreferenced_blobs(tx: Transaction, tenant_id: str) -> list[tuple[str, int]]:
-    """Delete the tenant's blob rows that no file refers to; (key, bytes) of the objects nobody else has either.
+def unreferenced_blobs(tx: Transaction, tenant_id: str, *, limit: int | None = None) -> list[tuple[str, int]]:
+    """Delete the tenant's blob rows that no file refers to, `limit` of them at most; (key, bytes) of the objects nobody else has either.
 
     Delete the objects before this transaction commits: whoever stores the same bytes meanwhile waits for it with the row.
     A file being downloaded refers to its blob only when it is done, so there must be no live worker besides the caller.
     """
     rows = tx.execute(
-        """DELETE FROM blobs b WHERE b.tenant_id = %s AND NOT EXISTS (SELECT 1 FROM files f WHERE f.tenant_id = b.tenant_id AND f.sha256 = b.sha256)
-           AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.tenant_id = b.tenant_id AND x.sha256 = b.sha256)
+        """DELETE FROM blobs b WHERE b.tenant_id = %(tenant)s AND b.sha256 IN (
+               SELECT u.sha256 FROM blobs u WHERE u.tenant_id = %(tenant)s
+               AND NOT EXISTS (SELECT 1 FROM files f WHERE f.tenant_id = u.tenant_id AND f.sha256 = u.sha256)
+               AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.tenant_id = u.tenant_id AND x.sha256 = u.sha256) LIMIT %(limit)s)
            RETURNING b.key, b.size""",
-        [tenant_id],
+        {"tenant": tenant_id, "limit": limit},
     ).fetchall()
     elsewhere = tx.execute("SELECT key FROM blobs WHERE key = ANY(%s)", [[r["key"] for r in rows]]).fetchall()
     kept = {r["key"] for r in elsewhere}

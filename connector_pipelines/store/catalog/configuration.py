@@ -256,9 +256,14 @@ def _move_windows(tx: Transaction, kind: str, timezone: str) -> None:
     tx.execute(
         """UPDATE files f SET window_day = (coalesce(source_modified_at, source_created_at, first_seen_at) AT TIME ZONE %(tz)s)::date
            FROM endpoints e JOIN connectors c ON c.id = e.connector_id
-           WHERE e.id = f.endpoint_id AND c.kind = %(kind)s
+           WHERE e.id = f.endpoint_id AND c.kind = %(kind)s AND f.parent_id IS NULL
              AND window_day <> (coalesce(source_modified_at, source_created_at, first_seen_at) AT TIME ZONE %(tz)s)::date""",
         {"kind": kind, "tz": timezone},
+    )
+    tx.execute(
+        """UPDATE files f SET window_day = r.window_day FROM files r JOIN endpoints e ON e.id = r.endpoint_id JOIN connectors c ON c.id = e.connector_id
+           WHERE r.id = f.root_id AND c.kind = %s AND f.window_day <> r.window_day""",
+        [kind],
     )
 
 
@@ -316,6 +321,7 @@ def _apply_endpoint(tx: Transaction, parent: tuple[str, str], wanted: EndpointCo
     if row["settings_changed"]:
         # An operator changed something: an endpoint that waited for that may try again, and the feed is read from the start.
         tx.execute("UPDATE endpoints SET cursor = '', held_deletions = NULL, deletions_approved = false WHERE slug = %s", [wanted.slug])
+        tx.execute("UPDATE endpoints SET retry_at = %s WHERE slug = %s AND last_error IS NOT NULL", [now, wanted.slug])
         tx.execute("UPDATE connectors SET status = 'idle' WHERE id = %s AND status = 'error'", [connector_id])
 
 

@@ -11,7 +11,7 @@ from connector_pipelines.core.types import Chunk, DayRange, Document, DocumentRe
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction, copy_into
 from connector_pipelines.store.catalog.failures import ItemFailure, record_failures, resolve
-from connector_pipelines.store.catalog.workers import ALIVE, Worker
+from connector_pipelines.store.catalog.workers import ALIVE, Worker, require_alive
 
 if TYPE_CHECKING:
     from connector_pipelines.core.types import Vector
@@ -23,6 +23,7 @@ __all__ = [
     "documents",
     "heal",
     "held",
+    "holds_all",
     "let_go",
     "plan",
     "redeliver",
@@ -63,27 +64,51 @@ _OWED = """
 """
 
 
-def plan(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
-    """Mark what the sink is owed, with a row for each document of the endpoint: a sink added later finds its work by this."""
-    tx.execute(
-        """INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
-           SELECT f.id, %(sink)s, f.tenant_id, f.endpoint_id FROM files f
-           WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted'
-             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.file_id = f.id AND d.sink = %(sink)s)
-           ORDER BY f.id ON CONFLICT DO NOTHING""",
-        {"endpoint": endpoint.id, "sink": sink},
+# All of it in one statement, which sees one state of things. Rows of deliveries are locked in order of file, as `_lock` does: those
+# marked already, too, since who is just noting an older generation as told may be about to take the mark away.
+_PLAN_CHANGED = f"""
+    WITH f AS (
+        SELECT id, tenant_id, endpoint_id, status, generation FROM files
+        WHERE endpoint_id = %(endpoint)s AND planned <> generation AND status IN ('extracted', 'skipped', 'failed', 'deleted')
+        ORDER BY id FOR NO KEY UPDATE
+    ), added AS (
+        INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
+        SELECT f.id, s.name, f.tenant_id, f.endpoint_id FROM f CROSS JOIN unnest(%(sinks)s::text[]) AS s(name) WHERE f.status = 'extracted'
+        ORDER BY f.id, s.name ON CONFLICT DO NOTHING
+    ), changed AS (
+        SELECT d.file_id, d.sink FROM f JOIN deliveries d ON d.file_id = f.id
+        WHERE d.sink = ANY(%(sinks)s) AND ({_OWED}) ORDER BY d.file_id, d.sink FOR UPDATE OF d
+    ), owed AS (
+        UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = c.sink
     )
+    UPDATE files SET planned = f.generation FROM f WHERE files.id = f.id
+"""
+
+
+def plan(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
+    """Mark what the sink is owed, with a row for each document of the endpoint: a sink added later finds its work by this.
+
+    What has changed since the last time is planned for all sinks of the endpoint at once; what did not is not looked at.
+    """
+    row = tx.execute("SELECT sinks, planned_sinks FROM endpoints WHERE id = %s FOR NO KEY UPDATE", [endpoint.id]).fetchone()
+    sinks, planned = (row["sinks"], row["planned_sinks"]) if row else ([], [])
+    for added in sorted({*sinks, sink} - set(planned)):
+        _plan_all(tx, endpoint, added)
+    if sinks != planned:
+        tx.execute("UPDATE endpoints SET planned_sinks = sinks WHERE id = %s", [endpoint.id])
+    tx.execute(_PLAN_CHANGED, {"endpoint": endpoint.id, "sinks": sinks})
+    # Those that were put back by name: to be told again, or because a sink lost them.
     tx.execute(
-        f"""WITH changed AS (
-               SELECT d.file_id FROM deliveries d JOIN files f ON f.id = d.file_id
-               WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND NOT d.owed AND ({_OWED}) ORDER BY d.file_id FOR UPDATE OF d)
-           UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = %(sink)s""",
+        """WITH back AS (SELECT file_id FROM deliveries WHERE endpoint_id = %(endpoint)s AND sink = %(sink)s AND status = 'pending' AND NOT owed
+                         ORDER BY file_id FOR UPDATE)
+           UPDATE deliveries d SET owed = true FROM back WHERE d.file_id = back.file_id AND d.sink = %(sink)s""",
         {"endpoint": endpoint.id, "sink": sink},
     )
 
 
 def claim(tx: Transaction, endpoint: Endpoint, sink: str, worker: Worker, *, days: DayRange, now: datetime, limit: int) -> list[Owed]:
     """Take up to `limit` of what `plan` marked and the sink is still owed, in file order."""
+    require_alive(tx, worker)
     rows = tx.execute(
         f"""WITH taken AS (
                 SELECT d.file_id, d.sink, f.generation, f.status, f.window_day, f.path FROM deliveries d JOIN files f ON f.id = d.file_id
@@ -108,10 +133,11 @@ def documents(tx: Transaction, endpoint: Endpoint, owed: Sequence[Owed]) -> tupl
     wanted = {o.file_id: o for o in owed}
     rows = tx.execute(
         """SELECT f.id AS file_id, f.generation, f.status, f.path, f.url, f.source_modified_at, x.id::text AS document_id, x.title, x.content_type,
-                  x.acl, x.metadata,
+                  CASE WHEN f.root_id IS NULL THEN x.acl ELSE (SELECT r.acl FROM documents r WHERE r.file_id = f.root_id) END AS acl,
+                  x.metadata || CASE WHEN p.id IS NULL THEN '{}' ELSE jsonb_build_object('part_of', p.path) END AS metadata,
                   (SELECT jsonb_agg(jsonb_build_array(c.text, encode(c.content_hash, 'hex'), c.place) ORDER BY c.ordinal) FROM chunks c
                    WHERE c.document_id = x.id) AS chunks
-           FROM files f JOIN documents x ON x.file_id = f.id WHERE f.id = ANY(%s) ORDER BY f.id""",
+           FROM files f JOIN documents x ON x.file_id = f.id LEFT JOIN files p ON p.id = f.parent_id WHERE f.id = ANY(%s) ORDER BY f.id""",
         [list(wanted)],
     ).fetchall()
     current = [r for r in rows if r["status"] == "extracted" and r["generation"] == wanted[r["file_id"]].generation]
@@ -132,9 +158,13 @@ def vectors(tx: Transaction, tenant_id: str, model: str, hashes: Iterable[bytes]
 
 def save_embeddings(tx: Transaction, tenant_id: str, model: str, found: Mapping[bytes, Vector]) -> None:
     """Keep them; in one order, so that runs that embed the same texts wait for each other instead of both for ever."""
-    columns = ("tenant_id", "model", "content_hash", "vector")
-    copy_into(tx, "embedded", columns, ((tenant_id, model, h, v.astype("<f4").tobytes()) for h, v in found.items()), like="embeddings")
-    tx.execute(f"INSERT INTO embeddings ({', '.join(columns)}) SELECT * FROM embedded ORDER BY content_hash ON CONFLICT DO NOTHING")
+    rows = ((h, v.astype("<f4").tobytes()) for h, v in found.items())
+    copy_into(tx, "embedded", ("content_hash", "vector"), rows, like="embeddings")
+    tx.execute(
+        """INSERT INTO embeddings (tenant_id, model, content_hash, vector)
+           SELECT %s::uuid, %s, content_hash, vector FROM embedded ORDER BY content_hash ON CONFLICT DO NOTHING""",
+        [tenant_id, model],
+    )
     tx.execute("DROP TABLE embedded")
 
 
@@ -192,6 +222,18 @@ def held(tx: Transaction, endpoint: Endpoint, sink: str) -> dict[str, int]:
     return {r["id"]: r["generation"] for r in rows}
 
 
+def holds_all(tx: Transaction, sink: str) -> bool:
+    """Whether the sink holds every document of every endpoint it belongs to, but for those it refused for good. Needs an operator's transaction."""
+    row = tx.execute(
+        """SELECT NOT EXISTS (
+               SELECT 1 FROM files f JOIN endpoints e ON e.id = f.endpoint_id LEFT JOIN deliveries d ON d.file_id = f.id AND d.sink = %(sink)s
+               WHERE e.removed_at IS NULL AND %(sink)s = ANY(e.sinks) AND f.status = 'extracted'
+                 AND (d.status IN ('delivered', 'failed') AND d.generation = f.generation) IS NOT TRUE) AS all_held""",
+        {"sink": sink},
+    ).fetchone()
+    return bool(row and row["all_held"])
+
+
 def heal(tx: Transaction, endpoint: Endpoint, sink: str, document_ids: Sequence[str]) -> int:
     """Owe the sink these documents again, because what it holds is not what it was told; how many are ours."""
     return tx.execute(
@@ -220,8 +262,25 @@ def refs(endpoint: Endpoint, owed: Sequence[Owed]) -> list[DocumentRef]:
     ]
 
 
+def _plan_all(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
+    """Plan every file of the endpoint for a sink that is new to it."""
+    tx.execute(
+        """INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
+           SELECT f.id, %(sink)s, f.tenant_id, f.endpoint_id FROM files f WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted'
+           ORDER BY f.id ON CONFLICT DO NOTHING""",
+        {"endpoint": endpoint.id, "sink": sink},
+    )
+    tx.execute(
+        f"""WITH changed AS (
+               SELECT d.file_id FROM deliveries d JOIN files f ON f.id = d.file_id
+               WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND NOT d.owed AND ({_OWED}) ORDER BY d.file_id FOR UPDATE OF d)
+           UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = %(sink)s""",
+        {"endpoint": endpoint.id, "sink": sink},
+    )
+
+
 def _lock(tx: Transaction, sink: str, owed: Sequence[Owed]) -> None:
-    """In order of file, as `plan` does: two runs wait for each other instead of both for ever."""
+    """In order of file, as planning does: two runs wait for each other instead of both for ever."""
     tx.execute(
         "SELECT 1 FROM deliveries WHERE sink = %s AND file_id = ANY(%s) ORDER BY file_id FOR UPDATE", [sink, [o.file_id for o in owed]]
     )

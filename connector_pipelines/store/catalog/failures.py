@@ -105,8 +105,9 @@ def retry(tx: Transaction, *, slug: str | None = None, failure_id: int | None = 
            RETURNING f.file_id, f.stage, f.sink, f.endpoint_id""",
         {"slug": slug, "id": failure_id},
     ).fetchall()
-    _reopen(tx, [r["file_id"] for r in found if r["stage"] == "files"], "listed")
-    _reopen(tx, [r["file_id"] for r in found if r["stage"] == "documents"], "stored")
+    _reopen(tx, [r["file_id"] for r in found if r["stage"] == "files"], "listed", ["failed", "listed", "stored"])
+    # The document may stand, and lack something.
+    _reopen(tx, [r["file_id"] for r in found if r["stage"] == "documents"], "stored", ["failed", "listed", "stored", "extracted"])
     delivering = [r for r in found if r["sink"]]
     tx.execute(
         """UPDATE deliveries d SET status = 'pending', attempts = 0, retry_at = NULL FROM unnest(%s::bigint[], %s::text[]) AS t(file_id, sink)
@@ -117,12 +118,12 @@ def retry(tx: Transaction, *, slug: str | None = None, failure_id: int | None = 
     return len(found)
 
 
-def _reopen(tx: Transaction, file_ids: Sequence[int], status: str) -> None:
+def _reopen(tx: Transaction, file_ids: Sequence[int], status: str, where_it_is: Sequence[str]) -> None:
     # Without the bytes of its present version (an older one failed to be read, then this one to come) it is downloaded first.
     tx.execute(
         """UPDATE files SET status = CASE WHEN sha256 IS NULL THEN 'listed' ELSE %s END, reason = NULL, attempts = 0, retry_at = NULL,
-                  generation = generation + 1 WHERE id = ANY(%s) AND status IN ('failed', 'listed', 'stored')""",
-        [status, list(file_ids)],
+                  generation = generation + 1 WHERE id = ANY(%s) AND status = ANY(%s)""",
+        [status, list(file_ids), list(where_it_is)],
     )
 
 

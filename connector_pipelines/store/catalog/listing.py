@@ -11,17 +11,19 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from connector_pipelines.core.errors import ConnectorError, with_code
-from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable, Upserted
+from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable
 from connector_pipelines.net.postgres import storable
+from connector_pipelines.store.catalog._named import last_of_each, make_tables, merge
 from connector_pipelines.store.catalog.configuration import Endpoint
-from connector_pipelines.store.catalog.database import Database, Transaction, copy_into, scoped
+from connector_pipelines.store.catalog.database import Database, Transaction, scoped
 from connector_pipelines.store.catalog.failures import ItemFailure, record_failures
+from connector_pipelines.store.catalog.parts import delete_parts, take_along
 
 __all__ = ["Absent", "Listing", "PageCounts", "open_listing"]
 
-_COLUMNS = (
-    "external_id", "path", "version", "identity", "size", "media_type", "source_modified_at", "source_created_at", "url", "checksum", "reason",
-)  # fmt: skip
+TOGETHER = 20_000
+"""Changes of a snapshot that are written at once: in memory until then, some 20 MB. By the thousand it takes twice as long."""
+
 ANALYSE_FROM = 1_000
 """New rows in one pass after which the table is analysed, and again at each tenfold."""
 
@@ -31,7 +33,7 @@ _DELETE_FLOOR = 10
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """What a page changed. `unchanged` were named and are as they were."""
+    """What was written changed. `unchanged` were named and are as they were."""
 
     new: int = 0
     changed: int = 0
@@ -66,6 +68,8 @@ class Listing:
     def __init__(self, connection: Any, endpoint: Endpoint, sync_id: int, now: datetime) -> None:
         self._connection, self._endpoint, self._sync_id, self._now = connection, endpoint, sync_id, now
         self._unlistable: list[str] = []
+        self._gathered: list[Change] = []
+        self._unnamed: int | None = None
         self._new = 0
         self._analyse_at = ANALYSE_FROM
 
@@ -75,40 +79,35 @@ class Listing:
         return not self._unlistable
 
     def record(self, page: ChangePage) -> PageCounts:
-        """Write one page, and its cursor where a delta page has one, in one transaction."""
-        with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            counts = self._write(tx, page)
-            if page.cursor is not None and not page.snapshot:
-                self._set_cursor(tx, page.cursor)
-        self._new += counts.new
-        if self._new >= self._analyse_at:
-            self._analyse()
-        return counts
+        """Take one page, and tell what was written now.
+
+        A delta page is written with its cursor in one transaction. Pages of a snapshot are gathered: they mean nothing
+        before its end, and are written the faster the more there are. The last page, which has the cursor, writes the rest.
+        """
+        if page.snapshot:
+            self._gathered += page.changes
+            return self.flush() if page.cursor is not None or len(self._gathered) >= TOGETHER else PageCounts()
+        return self._recorded(page.changes, page.cursor)
+
+    def flush(self) -> PageCounts:
+        """Write what was gathered of a snapshot."""
+        gathered, self._gathered = self._gathered, []
+        return self._recorded(gathered, None, snapshot=True) if gathered else PageCounts()
 
     def find_moved(self) -> int:
         """Give files that were named under a new id, but are ones we know by identity, their old rows back; how many."""
+        self.flush()
         with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            _join_by_hash(tx)
-            return _rejoin_moved(tx, self._endpoint.id)
+            return _rejoin_moved(tx, self._endpoint.id, self._now) if self._find_unnamed(tx) else 0
 
     def absent(self) -> Absent:
         """What the snapshot never named, but for the parts that could not be enumerated."""
+        self.flush()
         with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            _join_by_hash(tx)
             known = tx.execute(
-                "SELECT count(*) AS n FROM files WHERE endpoint_id = %s AND status <> 'deleted'", [self._endpoint.id]
+                "SELECT count(*) AS n FROM files WHERE endpoint_id = %s AND status <> 'deleted' AND parent_id IS NULL", [self._endpoint.id]
             ).fetchone()
-            rows = tx.execute(
-                """SELECT f.*, f.identity IS NOT NULL AND EXISTS (
-                       SELECT 1 FROM files o JOIN named n ON n.external_id = o.external_id
-                       WHERE o.endpoint_id = f.endpoint_id AND o.identity = f.identity) AS moved_on
-                   FROM files f WHERE f.endpoint_id = %s AND f.status <> 'deleted'
-                   AND NOT EXISTS (SELECT 1 FROM named n WHERE n.external_id = f.external_id)
-                   AND NOT EXISTS (SELECT 1 FROM unnest(%s::text[]) p WHERE p = '' OR f.path = p OR starts_with(f.path, p || '/'))
-                   AND f.first_sync <= %s  -- a file that a later pass has found is none of ours
-                   ORDER BY f.path""",
-                [self._endpoint.id, list(map(storable, self._unlistable)), self._sync_id],
-            ).fetchall()
+            rows = self._unnamed_rows(tx) if self._find_unnamed(tx) else []
             moved_on = frozenset(r["external_id"] for r in rows if r["moved_on"])
             return Absent(tuple(map(ref_of, rows)), moved_on, int(known["n"]) if known else 0)
 
@@ -157,32 +156,57 @@ class Listing:
 
         As the user of the connection, who owns the table; where another does, Postgres warns and leaves it to autovacuum.
         """
-        self._analyse_at *= 10
+        self._analyse_at = self._new * 10
         self._connection.execute("ANALYZE files (endpoint_id, external_id, identity, status, window_day)")
 
-    def _write(self, tx: Transaction, page: ChangePage) -> PageCounts:
-        last = _last_of_each(page)
-        items = [_row(c.ref) if isinstance(c, Upserted) else _skipped_row(c) for c in last if not isinstance(c, Deleted)]
-        copy_into(tx, "page", _COLUMNS, items, like="files")
-        params = {
-            "endpoint": self._endpoint.id,
-            "tenant": self._endpoint.tenant_id,
-            "sync": self._sync_id,
-            "tz": self._endpoint.timezone,
-            "now": self._now,
-        }
-        if page.snapshot:
-            tx.execute("INSERT INTO named SELECT external_id FROM page ON CONFLICT DO NOTHING")
-        outcome = tx.execute(_MERGE, params).fetchone() or {}
-        tx.execute("DROP TABLE page")
+    def _recorded(self, changes: Sequence[Change], cursor: Cursor | None, *, snapshot: bool = False) -> PageCounts:
+        with scoped(self._connection, self._endpoint.tenant_id) as tx:
+            counts = self._write(tx, changes, snapshot=snapshot)
+            if cursor is not None:
+                self._set_cursor(tx, cursor)
+        self._new += counts.new
+        if self._new >= self._analyse_at:
+            self._analyse()
+        return counts
+
+    def _find_unnamed(self, tx: Transaction) -> bool:
+        """Note, once, which files the snapshot never named; whether there are any."""
+        # Of a new endpoint the planner expects one row, and then nests loops over all of its rows: n² of them.
+        tx.execute("SELECT set_config('enable_nestloop', 'off', true)")
+        if self._unnamed is None:
+            self._unnamed = tx.execute(
+                """INSERT INTO unnamed SELECT f.id FROM files f WHERE f.endpoint_id = %s AND f.status <> 'deleted'
+                   AND f.parent_id IS NULL  -- its source does not name what is inside a file
+                   AND NOT EXISTS (SELECT FROM named n WHERE n.external_id = f.external_id)""",
+                [self._endpoint.id],
+            ).rowcount
+        return self._unnamed > 0
+
+    def _unnamed_rows(self, tx: Transaction) -> list[dict[str, Any]]:
+        return tx.execute(
+            """SELECT f.*, f.identity IS NOT NULL AND EXISTS (
+                   SELECT 1 FROM files o JOIN named n ON n.external_id = o.external_id
+                   WHERE o.endpoint_id = f.endpoint_id AND o.identity = f.identity) AS moved_on
+               FROM files f JOIN unnamed u ON u.id = f.id WHERE f.status <> 'deleted'
+               AND NOT EXISTS (SELECT 1 FROM named n WHERE n.external_id = f.external_id)  -- it has moved to a name we know
+               AND NOT EXISTS (SELECT 1 FROM unnest(%s::text[]) p WHERE p = '' OR f.path = p OR starts_with(f.path, p || '/'))
+               AND f.first_sync <= %s  -- a file that a later pass has found is none of ours
+               ORDER BY f.path""",
+            [list(map(storable, self._unlistable)), self._sync_id],
+        ).fetchall()
+
+    def _write(self, tx: Transaction, changes: Sequence[Change], *, snapshot: bool) -> PageCounts:
+        last = last_of_each(changes)
+        outcome = merge(tx, self._endpoint, self._sync_id, self._now, [c for c in last if not isinstance(c, Deleted)], snapshot=snapshot)
+        take_along(tx, outcome.get("rewritten") or (), self._now)
         gone = [c.id for c in last if isinstance(c, Deleted)]
         deleted = _delete(tx, self._endpoint.id, gone, self._now) if gone else 0
-        unlistable = [c for c in page.changes if isinstance(c, Unlistable)]
+        unlistable = [c for c in changes if isinstance(c, Unlistable)]
         self._note_unlistable(tx, unlistable)
         skipped = sum(isinstance(c, Skipped) for c in last)
         touched = {k: int(outcome.get(k) or 0) for k in ("new", "changed", "restored")}
         return PageCounts(
-            **touched, unchanged=len(items) - sum(touched.values()), skipped=skipped, deleted=deleted, unlistable=len(unlistable)
+            **touched, unchanged=len(last) - len(gone) - sum(touched.values()), skipped=skipped, deleted=deleted, unlistable=len(unlistable)
         )
 
     def _note_unlistable(self, tx: Transaction, parts: Sequence[Unlistable]) -> None:
@@ -203,7 +227,7 @@ def open_listing(database: Database, endpoint: Endpoint, sync_id: int, now: date
     """A listing for one pass; what it named is forgotten with it."""
     with database.connect() as connection:
         with scoped(connection, endpoint.tenant_id) as tx:
-            tx.execute("CREATE TEMPORARY TABLE named (external_id text PRIMARY KEY)")
+            make_tables(tx)
         yield Listing(connection, endpoint, sync_id, now)
 
 
@@ -211,7 +235,7 @@ def ref_of(row: Any) -> FileRef:
     """A row of `files` as its source described it."""
     checksum = row["checksum"]
     return FileRef(
-        id=row["external_id"],
+        id=row["external_id"] or "",  # a part has none at its source
         path=row["path"],
         version=row["version"],
         media_type=row["media_type"],
@@ -224,68 +248,8 @@ def ref_of(row: Any) -> FileRef:
     )
 
 
-def _last_of_each(page: ChangePage) -> list[Upserted | Deleted | Skipped]:
-    """Of several changes to one item, the last: a feed may name an item more than once."""
-    last = {storable(_id_of(c)): c for c in page.changes if not isinstance(c, Unlistable)}
-    return list(last.values())
-
-
-def _id_of(change: Change) -> str:
-    return change.ref.id if isinstance(change, Upserted) else "" if isinstance(change, Unlistable) else change.id
-
-
-def _skipped_row(item: Skipped) -> tuple[object, ...]:
-    return (item.id, item.path, "", None, None, "application/octet-stream", None, None, None, None, item.reason)
-
-
-def _row(ref: FileRef) -> tuple[object, ...]:
-    checksum = f"{ref.checksum.algorithm}:{ref.checksum.hexdigest}" if ref.checksum else None
-    return (ref.id, ref.path, ref.version, ref.identity, ref.size, ref.media_type, ref.modified_at, ref.created_at, ref.url, checksum, None)
-
-
 def _unlistable_error(part: Unlistable) -> ConnectorError:
     return with_code(part.code, part.message)
-
-
-# Rows that say what we know already are not written again: a pass over an unchanged source writes nothing here.
-# A skipped item has an empty version and a reason; an item is taken up again when its version is another, when it was
-# deleted, or when it was skipped by its source and no longer is. Bytes under another media type are read again.
-# A size that the source cannot tell is known from the download on. Rows are locked in order of id, as every stage does.
-_MERGE = """
-    WITH differing AS (
-        SELECT p.*, f.id AS known, f.status AS was
-        FROM page p LEFT JOIN files f ON f.endpoint_id = %(endpoint)s AND f.external_id = p.external_id
-        WHERE f.id IS NULL OR f.status = 'deleted' OR (p.reason IS NOT NULL AND f.reason IS DISTINCT FROM p.reason)
-           OR (p.path, p.version, p.identity, coalesce(p.size, f.size), p.media_type, p.source_modified_at, p.url)
-              IS DISTINCT FROM (f.path, f.version, f.identity, f.size, f.media_type, f.source_modified_at, f.url)
-    ), written AS (
-        INSERT INTO files AS f (tenant_id, endpoint_id, external_id, path, version, identity, size, media_type, source_modified_at,
-                                source_created_at, url, checksum, window_day, status, reason, first_sync, first_seen_at, changed_at)
-        SELECT %(tenant)s, %(endpoint)s, external_id, path, version, identity, size, media_type, source_modified_at, source_created_at, url, checksum,
-               (coalesce(source_modified_at, source_created_at, %(now)s) AT TIME ZONE %(tz)s)::date,
-               CASE WHEN reason IS NULL THEN 'listed' ELSE 'skipped' END, reason, %(sync)s, %(now)s, %(now)s
-        FROM differing ORDER BY known
-        ON CONFLICT (endpoint_id, external_id) DO UPDATE SET
-            path = excluded.path, version = excluded.version, identity = excluded.identity, media_type = excluded.media_type,
-            source_modified_at = excluded.source_modified_at, source_created_at = excluded.source_created_at, url = excluded.url,
-            checksum = excluded.checksum, size = coalesce(excluded.size, CASE WHEN f.version = excluded.version THEN f.size END),
-            sha256 = CASE WHEN f.version = excluded.version THEN f.sha256 END,
-            window_day = (coalesce(excluded.source_modified_at, excluded.source_created_at, f.first_seen_at) AT TIME ZONE %(tz)s)::date,
-            status = CASE WHEN excluded.status = 'skipped' THEN 'skipped'
-                          WHEN f.version <> excluded.version OR f.status = 'deleted' THEN 'listed'
-                          WHEN f.media_type = excluded.media_type OR f.status IN ('listed', 'stored') THEN f.status
-                          WHEN f.sha256 IS NULL THEN 'listed' ELSE 'stored' END,
-            reason = CASE WHEN excluded.status = 'skipped' THEN excluded.reason
-                          WHEN f.version = excluded.version AND f.status <> 'deleted' AND f.media_type = excluded.media_type THEN f.reason END,
-            attempts = 0, retry_at = NULL, claimed_by = NULL, generation = f.generation + 1, changed_at = %(now)s, deleted_at = NULL
-        RETURNING f.id, f.status
-    ), closed AS (
-        UPDATE failures SET resolved_at = %(now)s WHERE file_id IN (SELECT id FROM written WHERE status = 'skipped') AND resolved_at IS NULL
-    )
-    SELECT count(*) FILTER (WHERE known IS NULL) AS new, count(*) FILTER (WHERE known IS NOT NULL AND was <> 'deleted') AS changed,
-           count(*) FILTER (WHERE was = 'deleted') AS restored
-    FROM differing
-"""
 
 
 def _delete(tx: Transaction, endpoint_id: str, external_ids: Sequence[str], now: datetime) -> int:
@@ -298,32 +262,28 @@ def _delete(tx: Transaction, endpoint_id: str, external_ids: Sequence[str], now:
         {"endpoint": endpoint_id, "ids": list(map(storable, external_ids)), "now": now},
     ).fetchall()
     tx.execute("UPDATE failures SET resolved_at = %s WHERE file_id = ANY(%s) AND resolved_at IS NULL", [now, [r["id"] for r in found]])
+    delete_parts(tx, [r["id"] for r in found], now)
     return len(found)
 
 
-def _join_by_hash(tx: Transaction) -> None:
-    # Of a new endpoint the planner expects one row, and then nests loops over all of its rows: n² of them.
-    tx.execute("SELECT set_config('enable_nestloop', 'off', true)")
-
-
-def _rejoin_moved(tx: Transaction, endpoint_id: str) -> int:
+def _rejoin_moved(tx: Transaction, endpoint_id: str, now: datetime) -> int:
     # The new id may have been recorded by an earlier pass that was cut before its end: what counts is that nothing was
     # made of it yet.
     tx.execute(
         """CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
            SELECT DISTINCT ON (old.identity) old.id AS old_id, fresh.*
-           FROM files fresh JOIN files old ON old.endpoint_id = fresh.endpoint_id AND old.identity = fresh.identity AND old.id <> fresh.id
+           FROM unnamed u JOIN files old ON old.id = u.id
+           JOIN files fresh ON old.endpoint_id = fresh.endpoint_id AND old.identity = fresh.identity AND old.id <> fresh.id
            JOIN named here ON here.external_id = fresh.external_id
            WHERE fresh.endpoint_id = %s AND fresh.status = 'listed' AND old.status <> 'deleted' AND fresh.first_sync > old.first_sync
              AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.file_id = fresh.id)
              AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.file_id = fresh.id)
-             AND NOT EXISTS (SELECT 1 FROM named n WHERE n.external_id = old.external_id)
            ORDER BY old.identity, fresh.id, old.id""",
         [endpoint_id],
     )
     tx.execute("SELECT 1 FROM files WHERE id IN (SELECT id FROM moved UNION ALL SELECT old_id FROM moved) ORDER BY id FOR UPDATE")
     tx.execute("DELETE FROM files WHERE id IN (SELECT id FROM moved)")
-    return tx.execute(
+    moved = tx.execute(
         """UPDATE files f SET external_id = m.external_id, path = m.path, version = m.version, media_type = m.media_type,
                   url = m.url, checksum = m.checksum, window_day = m.window_day, source_modified_at = m.source_modified_at,
                   size = coalesce(m.size, CASE WHEN f.version = m.version THEN f.size END),
@@ -332,8 +292,10 @@ def _rejoin_moved(tx: Transaction, endpoint_id: str) -> int:
                                 WHEN f.media_type <> m.media_type THEN 'stored' ELSE f.status END,
                   reason = CASE WHEN f.version = m.version AND f.status = 'skipped' AND f.media_type = m.media_type THEN f.reason END,
                   attempts = 0, retry_at = NULL, claimed_by = NULL, generation = f.generation + 1, changed_at = m.changed_at
-           FROM moved m WHERE f.id = m.old_id"""
-    ).rowcount
+           FROM moved m WHERE f.id = m.old_id RETURNING f.id"""
+    ).fetchall()
+    take_along(tx, [r["id"] for r in moved], now)
+    return len(moved)
 
 
 def _resolve_listing_failures(tx: Transaction, endpoint_id: str, unlistable: Sequence[str]) -> None:

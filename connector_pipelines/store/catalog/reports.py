@@ -16,6 +16,8 @@ from connector_pipelines.core.types import DayRange, Place
 from connector_pipelines.net.postgres import storable
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Database, Transaction
+from connector_pipelines.store.catalog.scheduling import WAITS_FOR_SOURCE
+from connector_pipelines.store.catalog.workers import ALIVE
 from connector_pipelines.telemetry import scrub
 
 __all__ = [
@@ -36,7 +38,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCounts:
-    """The standing counts of one day of source time. Deleted files do not count."""
+    """The standing counts of one day of source time. Deleted files do not count.
+
+    files = waiting + stored + extracted + skipped + failed, of what the source has; parts, which are inside those, are
+    counted apart: parts = parts_stored + parts_extracted + parts_skipped + parts_failed.
+    """
 
     day: date
     files: int
@@ -46,6 +52,11 @@ class DayCounts:
     extracted: int
     skipped: int
     failed: int
+    parts: int
+    parts_stored: int
+    parts_extracted: int
+    parts_skipped: int
+    parts_failed: int
     chunks: int
     delivered: Mapping[str, int]
 
@@ -66,9 +77,13 @@ class EndpointStatus:
     """One endpoint, adding up: seen = waiting + stored + extracted + skipped + failed.
 
     Attributes:
-        state: idle, syncing, active, error, disabled, paused, held (deletions wait for approval) or removed.
+        state: idle, syncing, active, interrupted, failing (tried again by itself), error (waits for a person), disabled, paused,
+            held (deletions wait for approval) or removed.
+        seen: Files of the source and parts; `parts` says how many of them are parts.
         skipped: By reason.
         failed: By code.
+        lacking: Documents that stand, and of which the ledger says what was left out.
+        bytes: Of files of the source.
         sinks: By sink name: delivered, failed and owed documents.
     """
 
@@ -79,11 +94,13 @@ class EndpointStatus:
     state: str
     schedule: Mapping[str, Any]
     seen: int
+    parts: int
     waiting: int
     stored: int
     extracted: int
     skipped: Mapping[str, int]
     failed: Mapping[str, int]
+    lacking: int
     bytes: int
     sinks: Mapping[str, Mapping[str, int]]
     synced_at: datetime | None
@@ -154,17 +171,21 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
     """Standing counts of each day that has files, by day."""
     rows = tx.execute(
         """WITH f AS (
-               SELECT id, window_day, size, status FROM files WHERE endpoint_id = %(endpoint)s AND status <> 'deleted'
+               SELECT id, window_day, size, status, parent_id IS NULL AS outermost FROM files WHERE endpoint_id = %(endpoint)s AND status <> 'deleted'
                AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
            ), sunk AS (
                SELECT window_day, jsonb_object_agg(sink, n) AS delivered FROM (
                    SELECT f.window_day, d.sink, count(*) AS n FROM f JOIN deliveries d ON d.file_id = f.id AND d.status = 'delivered' GROUP BY 1, 2) s
                GROUP BY 1
            )
-           SELECT f.window_day AS day, count(*) AS files, coalesce(sum(f.size), 0)::bigint AS bytes,
-                  count(*) FILTER (WHERE f.status = 'listed') AS waiting, count(*) FILTER (WHERE f.status = 'stored') AS stored,
-                  count(*) FILTER (WHERE f.status = 'extracted') AS extracted, count(*) FILTER (WHERE f.status = 'skipped') AS skipped,
-                  count(*) FILTER (WHERE f.status = 'failed') AS failed, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
+           SELECT f.window_day AS day, count(*) FILTER (WHERE outermost) AS files, coalesce(sum(f.size) FILTER (WHERE outermost), 0)::bigint AS bytes,
+                  count(*) FILTER (WHERE outermost AND f.status = 'listed') AS waiting, count(*) FILTER (WHERE outermost AND f.status = 'stored') AS stored,
+                  count(*) FILTER (WHERE outermost AND f.status = 'extracted') AS extracted, count(*) FILTER (WHERE outermost AND f.status = 'skipped') AS skipped,
+                  count(*) FILTER (WHERE outermost AND f.status = 'failed') AS failed,
+                  count(*) FILTER (WHERE NOT outermost) AS parts, count(*) FILTER (WHERE NOT outermost AND f.status = 'stored') AS parts_stored,
+                  count(*) FILTER (WHERE NOT outermost AND f.status = 'extracted') AS parts_extracted,
+                  count(*) FILTER (WHERE NOT outermost AND f.status = 'skipped') AS parts_skipped,
+                  count(*) FILTER (WHERE NOT outermost AND f.status = 'failed') AS parts_failed, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
                   coalesce(s.delivered, '{}') AS delivered
            FROM f LEFT JOIN documents x ON x.file_id = f.id AND f.status = 'extracted' LEFT JOIN sunk s ON s.window_day = f.window_day
            GROUP BY f.window_day, s.delivered ORDER BY f.window_day""",
@@ -186,9 +207,10 @@ def newest_documents(tx: Transaction, endpoint: Endpoint, days: DayRange, limit:
 
 
 def days_changed(tx: Transaction, endpoint: Endpoint, at: datetime) -> dict[date, int]:
-    """By day, the files a listing that began `at` changed: found, changed, restored or deleted."""
+    """By day, the files a listing that began `at` changed: found, changed, restored or deleted. Their parts do not count."""
     rows = tx.execute(
-        "SELECT window_day, count(*) AS n FROM files WHERE endpoint_id = %s AND changed_at = %s GROUP BY window_day", [endpoint.id, at]
+        "SELECT window_day, count(*) AS n FROM files WHERE endpoint_id = %s AND changed_at = %s AND parent_id IS NULL GROUP BY window_day",
+        [endpoint.id, at],
     ).fetchall()
     return {r["window_day"]: r["n"] for r in rows}
 
@@ -213,21 +235,29 @@ def citations(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[
     return {(r["document_id"], r["ordinal"]): Citation(**{**r, "place": Place(**r["place"])}) for r in rows}
 
 
-_STATUS = """
+_STATUS = f"""
     SELECT e.slug, k.kind, k.name AS connector, t.name AS tenant,
-           CASE WHEN e.removed_at IS NOT NULL THEN 'removed' WHEN e.paused THEN 'paused' WHEN e.held_deletions IS NOT NULL THEN 'held' ELSE k.status END AS state, e.schedule,
-           coalesce(n.seen, 0) AS seen, coalesce(n.waiting, 0) AS waiting, coalesce(n.stored, 0) AS stored, coalesce(n.extracted, 0) AS extracted,
-           coalesce(r.skipped, '{}') AS skipped, coalesce(r.failed, '{}') AS failed, coalesce(n.bytes, 0)::bigint AS bytes,
-           coalesce(s.sinks, '{}') AS sinks, e.synced_at, e.next_due_at, e.retry_at, e.held_deletions, e.last_error
+           CASE WHEN e.removed_at IS NOT NULL THEN 'removed' WHEN e.paused THEN 'paused' WHEN e.held_deletions IS NOT NULL THEN 'held'
+                WHEN k.status IN ('error', 'disabled') THEN k.status WHEN e.holder IN {ALIVE} THEN 'syncing'
+                WHEN e.holder IS NOT NULL OR e.last_error->>'code' = 'interrupted' THEN 'interrupted'
+                WHEN e.last_error IS NOT NULL AND e.last_error->>'code' <> 'deletions_held' THEN 'failing'
+                WHEN e.synced_at IS NULL THEN 'idle' ELSE 'active' END AS state, e.schedule,
+           coalesce(n.seen, 0) AS seen, coalesce(n.parts, 0) AS parts, coalesce(n.waiting, 0) AS waiting, coalesce(n.stored, 0) AS stored, coalesce(n.extracted, 0) AS extracted,
+           coalesce(r.skipped, '{{}}') AS skipped, coalesce(r.failed, '{{}}') AS failed, coalesce(l.lacking, 0) AS lacking, coalesce(n.bytes, 0)::bigint AS bytes,
+           coalesce(s.sinks, '{{}}') AS sinks, e.synced_at, CASE WHEN {WAITS_FOR_SOURCE} THEN NULL ELSE e.next_due_at END AS next_due_at, e.retry_at, e.held_deletions,
+           coalesce(e.last_error, CASE WHEN k.status = 'error' THEN k.last_error END) AS last_error
     FROM endpoints e JOIN connectors k ON k.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
     LEFT JOIN LATERAL (
-        SELECT count(*) AS seen, sum(size) AS bytes, count(*) FILTER (WHERE status = 'listed') AS waiting,
+        SELECT count(*) AS seen, count(parent_id) AS parts, sum(size) FILTER (WHERE parent_id IS NULL) AS bytes, count(*) FILTER (WHERE status = 'listed') AS waiting,
                count(*) FILTER (WHERE status = 'stored') AS stored, count(*) FILTER (WHERE status = 'extracted') AS extracted
         FROM files f WHERE f.endpoint_id = e.id AND f.status <> 'deleted') n ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(reason, n) FILTER (WHERE status = 'skipped') AS skipped, jsonb_object_agg(reason, n) FILTER (WHERE status = 'failed') AS failed
         FROM (SELECT status, coalesce(reason, 'unknown') AS reason, count(*) AS n FROM files f
               WHERE f.endpoint_id = e.id AND status IN ('skipped', 'failed') GROUP BY 1, 2) g) r ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS lacking FROM failures l JOIN files f ON f.id = l.file_id
+        WHERE l.endpoint_id = e.id AND l.stage = 'documents' AND l.resolved_at IS NULL AND f.status = 'extracted') l ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(sink, jsonb_build_object('delivered', delivered, 'failed', failed, 'owed', greatest(n.extracted - delivered - failed, 0), 'to_remove', to_remove)) AS sinks
         FROM (SELECT w.sink, count(*) FILTER (WHERE d.status = 'delivered' AND f.status = 'extracted' AND d.generation = f.generation) AS delivered,

@@ -7,14 +7,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector_pipelines.core.config import Cron, Interval, Schedule
-from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.errors import ConfigurationError, DeletionsHeld
 from connector_pipelines.store.catalog.database import Transaction
 from connector_pipelines.store.catalog.workers import ALIVE, Worker
 
-__all__ = ["DueEndpoint", "begin", "due", "finish", "first_due", "hold", "next_due", "release", "request", "stop"]
+__all__ = [
+    "WAITS_FOR_SOURCE", "DueEndpoint", "Holder", "begin", "due", "finish", "first_due", "hold", "holder", "next_due", "release", "request", "stop",
+]  # fmt: skip
 
 _LEFTOVERS_WAIT = timedelta(seconds=30)
 """At least this long after a sync until the next one for what it left over: what stays overdue must not make run follow upon run."""
+
+_SOONEST_AGAIN = timedelta(minutes=1)
+_LATEST_AGAIN = {"transient": timedelta(minutes=15), "configuration": timedelta(hours=1)}
+"""By class: an endpoint that fails is tried again after as long as it has been failing, within these bounds."""
+
+_ASKS = frozenset({DeletionsHeld.code})
+"""Of these classes, and waits for an answer instead."""
+
+WAITS_FOR_SOURCE = "coalesce(e.last_error->>'stage' IN ('settings', 'listing') AND e.retry_at IS NOT NULL, false)"
+"""SQL: of endpoint `e` nothing was learnt last time. Its schedule waits too, or it would knock more often than it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,15 @@ class DueEndpoint:
     reason: str
     last_sync_s: float | None
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The live worker that is syncing an endpoint."""
+
+    run_id: str
+    host: str
+    pid: int
 
 
 def first_due(schedule: Schedule, now: datetime) -> datetime | None:
@@ -67,10 +88,10 @@ def due(tx: Transaction, kind: str, now: datetime) -> list[DueEndpoint]:
     rows = tx.execute(
         f"""SELECT e.id::text, e.slug, c.kind, t.name AS tenant, e.sync_number, e.last_sync_s,
                    CASE WHEN e.requested_at IS NOT NULL THEN 'requested' WHEN e.holder IS NOT NULL THEN 'interrupted'
-                        WHEN e.next_due_at <= %(now)s THEN 'schedule' ELSE 'leftovers' END AS reason
+                        WHEN e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE} THEN 'schedule' ELSE 'leftovers' END AS reason
             FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
             WHERE c.kind = %(kind)s AND e.removed_at IS NULL AND NOT e.paused AND c.status NOT IN ('error', 'disabled')
-              AND (e.requested_at IS NOT NULL OR e.holder IS NOT NULL OR e.next_due_at <= %(now)s OR e.retry_at <= %(now)s)
+              AND (e.requested_at IS NOT NULL OR e.holder IS NOT NULL OR e.retry_at <= %(now)s OR (e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE}))
               AND (e.holder IS NULL OR e.holder NOT IN {ALIVE})
             ORDER BY e.requested_at NULLS LAST, e.next_due_at, e.slug""",
         {"kind": kind, "now": now},
@@ -103,6 +124,15 @@ def hold(tx: Transaction, endpoint_id: str, worker: Worker) -> bool:
     return row is not None
 
 
+def holder(tx: Transaction, endpoint_id: str) -> Holder | None:
+    """Who has the endpoint's listing; None where no live worker has."""
+    row = tx.execute(
+        f"SELECT w.run_id, w.host, w.pid FROM endpoints e JOIN workers w ON w.id = e.holder WHERE e.id = %s AND w.id IN {ALIVE}",
+        [endpoint_id],
+    ).fetchone()
+    return Holder(**row) if row else None
+
+
 def release(tx: Transaction, endpoint_id: str, worker: Worker) -> None:
     tx.execute("UPDATE endpoints SET holder = NULL WHERE id = %s AND holder = %s", [endpoint_id, worker.id])
 
@@ -129,9 +159,15 @@ def finish(
     stops: bool,
     retry_at: datetime | None,
 ) -> None:
-    """Record how a sync ended, and when what it left over may be tried again: at `retry_at`, or as its items wait to be."""
+    """Record how a sync ended, and when it is tried again: at `retry_at` at the soonest, or as the items it left over wait to be.
+
+    Args:
+        error: As `ConnectorError.as_json`, with the `stage` it stopped, where it was one.
+    """
     from psycopg.types.json import Jsonb
 
+    error, again_at = _again(tx, endpoint_id, error, now)
+    retry_at = max((at for at in (retry_at, again_at) if at is not None), default=None)
     values = {
         "id": endpoint_id, "failed": error is not None, "error": Jsonb(error) if error else None, "stops": stops, "started_at": started_at,
         "now": now, "seconds": (now - started_at).total_seconds(), "retry_at": retry_at, "soonest": now + _LEFTOVERS_WAIT,
@@ -141,16 +177,26 @@ def finish(
 
 
 def stop(tx: Transaction, endpoint_id: str, error: dict[str, Any], now: datetime) -> None:
-    """Put the endpoint's connector to `error` before any sync could begin: its settings do not even open."""
+    """Record that no sync could begin, since the endpoint's settings do not even open; it is tried again by and by."""
     from psycopg.types.json import Jsonb
 
-    values = {"id": endpoint_id, "error": Jsonb(error), "now": now}
-    tx.execute("UPDATE endpoints SET last_error = %(error)s, requested_at = NULL WHERE id = %(id)s", values)
+    told, again_at = _again(tx, endpoint_id, {**error, "stage": "settings"}, now)
     tx.execute(
-        """UPDATE connectors SET status = 'error', last_error = %(error)s, updated_at = %(now)s
-           WHERE status <> 'disabled' AND id = (SELECT connector_id FROM endpoints WHERE id = %(id)s)""",
-        values,
+        f"""UPDATE endpoints SET last_error = %s, retry_at = %s, requested_at = NULL,
+                   holder = CASE WHEN holder IN {ALIVE} THEN holder END WHERE id = %s""",
+        [Jsonb(told), again_at, endpoint_id],
     )
+
+
+def _again(tx: Transaction, endpoint_id: str, error: dict[str, Any] | None, now: datetime) -> tuple[dict[str, Any] | None, datetime | None]:
+    """The error with the instant since when there is one of its class, and when to try again by ourselves, or None: as scheduled."""
+    latest = _LATEST_AGAIN.get(error.get("class", "")) if error else None
+    if error is None or latest is None or error["code"] in _ASKS:
+        return error, None
+    row = tx.execute("SELECT last_error FROM endpoints WHERE id = %s", [endpoint_id]).fetchone()
+    before = (row and row["last_error"]) or {}
+    since = datetime.fromisoformat(before["since"]) if before.get("since") and before.get("class") == error["class"] else now
+    return {**error, "since": since.isoformat()}, now + min(max(now - since, _SOONEST_AGAIN), latest)
 
 
 # Asked of the work and not of the ledger: a row there may stay open for an item that nothing takes up any more.

@@ -6,10 +6,11 @@ raised it: then what was done belongs to an older version, is dropped, and the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
@@ -19,15 +20,18 @@ from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction, copy_into
 from connector_pipelines.store.catalog.failures import ItemFailure, record_failures, resolve
 from connector_pipelines.store.catalog.listing import ref_of
-from connector_pipelines.store.catalog.workers import DEAD_CLAIM, Worker
+from connector_pipelines.store.catalog.parts import StoredPart, delete_parts, lock_trees, refuse_large_trees, save_parts
+from connector_pipelines.store.catalog.workers import DEAD_CLAIM, Worker, require_alive
 
 __all__ = [
     "Claimed",
     "Extracted",
     "Failed",
+    "SavedDocuments",
     "SkippedFile",
     "Stored",
     "claim",
+    "lock",
     "redo",
     "release",
     "save_extracted",
@@ -40,7 +44,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A file this worker has taken. `blob_key` is None before the download."""
+    """A file this worker has taken.
+
+    Attributes:
+        blob_key: None before the download.
+        root_id: Of a part, the outermost file it is in.
+        depth: How many files it is inside of.
+    """
 
     file_id: int
     generation: int
@@ -49,6 +59,8 @@ class Claimed:
     attempts: int
     sha256: bytes | None
     blob_key: str | None
+    root_id: int | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +73,36 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """`extractor` names extractor, chunker and their versions: what made these chunks."""
+    """What was made of a file.
+
+    Attributes:
+        extractor: Names extractor, chunker and their versions: what made these chunks.
+        parts: The files inside it.
+        shortfall: What of it was left out, for the ledger; the document stands.
+    """
 
     file: Claimed
     content_type: str
     extractor: str
     facts: Facts
     chunks: tuple[Chunk, ...] = field(repr=False)
+    parts: tuple[StoredPart, ...] = field(default=(), repr=False)
+    shortfall: ItemFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedDocuments:
+    """What became of documents that were to be saved.
+
+    Attributes:
+        file_ids: Files whose documents were written.
+        parts: How many parts of them wait to be extracted now.
+        failed: Days of the outermost files that hold more than one may, and were refused for that.
+    """
+
+    file_ids: frozenset[int]
+    parts: int = 0
+    failed: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +121,7 @@ class Failed:
 
 def claim(tx: Transaction, endpoint: Endpoint, worker: Worker, *, status: str, days: DayRange, now: datetime, limit: int) -> list[Claimed]:
     """Take up to `limit` files in `status`, oldest row first, that no live worker has and that are not waiting for a later try."""
+    require_alive(tx, worker)
     rows = tx.execute(
         f"""WITH taken AS (
                 SELECT id FROM files
@@ -104,10 +140,18 @@ def claim(tx: Transaction, endpoint: Endpoint, worker: Worker, *, status: str, d
 def release(tx: Transaction, endpoint: Endpoint, worker: Worker) -> None:
     """Let go of everything this worker still has of the endpoint, files and deliveries."""
     tx.execute(
-        "UPDATE files SET claimed_by = NULL WHERE endpoint_id = %s AND status IN ('listed', 'stored') AND claimed_by = %s",
-        [endpoint.id, worker.id],
+        """WITH mine AS (SELECT id FROM files WHERE endpoint_id = %(endpoint)s AND status IN ('listed', 'stored') AND claimed_by = %(worker)s
+                         ORDER BY id FOR NO KEY UPDATE)
+           UPDATE files f SET claimed_by = NULL FROM mine WHERE f.id = mine.id""",
+        {"endpoint": endpoint.id, "worker": worker.id},
     )
-    tx.execute("UPDATE deliveries SET claimed_by = NULL WHERE endpoint_id = %s AND claimed_by = %s", [endpoint.id, worker.id])
+    # What is claimed is owed; said here, it is found by the index of what is.
+    tx.execute("UPDATE deliveries SET claimed_by = NULL WHERE endpoint_id = %s AND claimed_by = %s AND owed", [endpoint.id, worker.id])
+
+
+def lock(tx: Transaction, files: Sequence[Claimed]) -> None:
+    """Before results of several kinds are written: everybody takes the rows, and those of the files they are in, in one order."""
+    lock_trees(tx, [f.root_id or f.file_id for f in files])
 
 
 def waiting(tx: Transaction, endpoint: Endpoint, *, status: str, days: DayRange, now: datetime) -> int:
@@ -136,7 +180,8 @@ def save_stored(tx: Transaction, endpoint: Endpoint, done: Sequence[Stored], now
     )
     rows = tx.execute(
         """UPDATE files f SET sha256 = d.sha256, size = d.size, claimed_by = NULL, attempts = 0, retry_at = NULL, reason = NULL,
-                  status = CASE WHEN EXISTS (SELECT 1 FROM documents x WHERE x.file_id = f.id AND x.sha256 = d.sha256 AND x.media_type = f.media_type)
+                  status = CASE WHEN EXISTS (SELECT 1 FROM documents x WHERE x.file_id = f.id AND x.sha256 = d.sha256 AND x.media_type = f.media_type
+                                             AND NOT x.read_again)
                                 THEN 'extracted' ELSE 'stored' END
            FROM done d WHERE f.id = d.id AND f.generation = d.generation AND f.status = 'listed' RETURNING f.id, f.status""",
     ).fetchall()
@@ -146,27 +191,24 @@ def save_stored(tx: Transaction, endpoint: Endpoint, done: Sequence[Stored], now
     return len(rows)
 
 
-def save_extracted(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], now: datetime) -> int:
-    """Documents and exactly their chunks; how many were written."""
+def save_extracted(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], now: datetime) -> SavedDocuments:
+    """Documents with exactly their chunks and parts."""
     kept = _still_claimed(tx, [e.file for e in done], "stored")
     done = [e for e in done if e.file.file_id in kept]
-    ids = {r["file_id"]: r["id"] for r in (_upsert_document(tx, endpoint, e, now) for e in done)}
-    tx.execute("DELETE FROM chunks WHERE document_id = ANY(%s)", [list(ids.values())])
-    rows = (
-        (ids[e.file.file_id], endpoint.tenant_id, c.ordinal, c.hash, c.text, Jsonb(storable_json(c.place.as_json())))
-        for e in done
-        for c in e.chunks
-    )
-    columns = ("document_id", "tenant_id", "ordinal", "content_hash", "text", "place")
-    copy_into(tx, "fresh_chunks", columns, rows, like="chunks")
-    tx.execute("INSERT INTO chunks (document_id, tenant_id, ordinal, content_hash, text, place) SELECT * FROM fresh_chunks")
-    tx.execute("DROP TABLE fresh_chunks")
+    ids = _upsert_documents(tx, endpoint, done, now)
+    _replace_chunks(tx, endpoint, done, ids)
     tx.execute(
         "UPDATE files SET status = 'extracted', reason = NULL, claimed_by = NULL, attempts = 0, retry_at = NULL WHERE id = ANY(%s)",
         [list(ids)],
     )
-    resolve(tx, list(ids), ["documents"], now)
-    return len(ids)
+    parts = save_parts(tx, endpoint, {e.file.file_id: e.parts for e in done}, now)
+    grown = {e.file.root_id or e.file.file_id for e in done if e.parts}
+    refused = dict(refuse_large_trees(tx, endpoint, sorted(grown), now)) if grown else {}
+    lacking = [e.shortfall for e in done if e.shortfall and e.file.file_id not in refused]
+    resolve(tx, list(ids.keys() - refused.keys() - {f.file_id for f in lacking}), ["documents"], now)
+    record_failures(tx, endpoint, lacking, now)
+    gone = {e.file.file_id for e in done if (e.file.root_id or e.file.file_id) in refused}
+    return SavedDocuments(file_ids=frozenset(ids.keys() - gone), parts=parts, failed=tuple(refused.values()))
 
 
 def save_skipped(tx: Transaction, done: Sequence[SkippedFile], now: datetime) -> int:
@@ -178,6 +220,7 @@ def save_skipped(tx: Transaction, done: Sequence[SkippedFile], now: datetime) ->
            FROM unnest(%s::bigint[], %s::text[]) AS t(id, reason) WHERE f.id = t.id""",
         [now, list(reasons), list(reasons.values())],
     )
+    delete_parts(tx, list(reasons), now)
     resolve(tx, list(reasons), ["files", "documents"], now)
     return len(reasons)
 
@@ -200,18 +243,20 @@ def save_failed(tx: Transaction, endpoint: Endpoint, done: Sequence[Failed], now
             [f.failure.error.code for f in failed],
         ],
     )
+    delete_parts(tx, [f.file.file_id for f in failed if f.failure.retry_at is None], now)
     return len(failed)
 
 
 def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "documents"], days: DayRange) -> int:
-    """Put files back so that `stage` does them again; how many."""
+    """Put files back so that `stage` does them again; how many. Parts are never downloaded: they come with the file they are in."""
     again = {
         "files": ("listed", ["stored", "extracted", "failed", "skipped"]),
         "documents": ("stored", ["extracted", "failed", "skipped"]),
     }[stage]
     return tx.execute(
         """UPDATE files f SET status = %(to)s, reason = NULL, attempts = 0, retry_at = NULL, claimed_by = NULL, generation = generation + 1
-           WHERE endpoint_id = %(endpoint)s AND status = ANY(%(from)s) AND version <> '' AND (%(to)s = 'listed' OR sha256 IS NOT NULL)
+           WHERE endpoint_id = %(endpoint)s AND status = ANY(%(from)s) AND version <> ''
+             AND CASE %(to)s WHEN 'listed' THEN parent_id IS NULL ELSE sha256 IS NOT NULL END
              AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
 """,
         {"endpoint": endpoint.id, "to": again[0], "from": again[1], "first": days.first, "last": days.last},
@@ -219,31 +264,65 @@ def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "docume
 
 
 def _still_claimed(tx: Transaction, files: Sequence[Claimed], status: str) -> frozenset[int]:
+    if any(c.root_id for c in files):
+        lock(tx, files)
     rows = tx.execute(
         """SELECT f.id FROM files f JOIN unnest(%s::bigint[], %s::bigint[]) AS t(id, generation) ON f.id = t.id AND f.generation = t.generation
-           WHERE f.status = %s ORDER BY f.id FOR UPDATE OF f""",
+           WHERE f.status = %s ORDER BY f.id FOR NO KEY UPDATE OF f""",
         [[c.file_id for c in files], [c.generation for c in files], status],
     ).fetchall()
     return frozenset(r["id"] for r in rows)
 
 
-def _upsert_document(tx: Transaction, endpoint: Endpoint, done: Extracted, now: datetime) -> dict[str, Any]:
-    row = tx.execute(
-        """INSERT INTO documents (tenant_id, file_id, sha256, media_type, title, content_type, chunk_count, characters, metadata, warnings, extractor, extracted_at)
-           VALUES (%(tenant)s, %(file)s, %(sha256)s, %(told_type)s, %(title)s, %(type)s, %(chunks)s, %(characters)s, %(metadata)s, %(warnings)s, %(extractor)s, %(now)s)
-           ON CONFLICT (file_id) DO UPDATE SET sha256 = excluded.sha256, media_type = excluded.media_type, title = excluded.title, content_type = excluded.content_type,
-               chunk_count = excluded.chunk_count, characters = excluded.characters, metadata = excluded.metadata, warnings = excluded.warnings,
-               extractor = excluded.extractor, extracted_at = excluded.extracted_at
-           RETURNING id, file_id""",
-        {
-            "tenant": endpoint.tenant_id, "file": done.file.file_id, "sha256": done.file.sha256, "told_type": storable(done.file.ref.media_type),
-            "title": None if done.facts.title is None else storable(done.facts.title), "type": storable(done.content_type),
-            "chunks": len(done.chunks), "characters": sum(len(c.text) for c in done.chunks), "metadata": Jsonb(storable_json(done.facts.details)),
-            "warnings": list(map(storable, done.facts.warnings)), "extractor": done.extractor, "now": now,
-        },
-    ).fetchone()  # fmt: skip
-    return row or {}
+def _upsert_documents(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], now: datetime) -> dict[int, UUID]:
+    """By file, the id of its document."""
+    if not done:
+        return {}
+    columns = (
+        "file_id", "sha256", "media_type", "title", "content_type", "chunk_count", "characters", "metadata", "warnings", "extractor", "read_again",
+    )  # fmt: skip
+    copy_into(tx, "fresh_documents", columns, map(_document_row, done), like="documents")
+    rows = tx.execute(
+        f"""INSERT INTO documents (tenant_id, extracted_at, {", ".join(columns)}) SELECT %s::uuid, %s, * FROM fresh_documents ORDER BY file_id
+            ON CONFLICT (file_id) DO UPDATE SET sha256 = excluded.sha256, media_type = excluded.media_type, title = excluded.title, content_type = excluded.content_type,
+                chunk_count = excluded.chunk_count, characters = excluded.characters, metadata = excluded.metadata, warnings = excluded.warnings,
+                extractor = excluded.extractor, read_again = excluded.read_again, extracted_at = excluded.extracted_at
+            RETURNING id, file_id""",
+        [endpoint.tenant_id, now],
+    ).fetchall()
+    tx.execute("DROP TABLE fresh_documents")
+    return {r["file_id"]: r["id"] for r in rows}
+
+
+def _document_row(done: Extracted) -> tuple[object, ...]:
+    facts = done.facts
+    return (
+        done.file.file_id, done.file.sha256, done.file.ref.media_type, facts.title, done.content_type, len(done.chunks),
+        sum(len(c.text) for c in done.chunks), Jsonb(storable_json(facts.details)), list(map(storable, facts.warnings)), done.extractor,
+        bool(done.parts or done.shortfall),
+    )  # fmt: skip
+
+
+def _replace_chunks(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], ids: Mapping[int, UUID]) -> None:
+    tx.execute("DELETE FROM chunks WHERE document_id = ANY(%s)", [list(ids.values())])
+    rows = ((ids[e.file.file_id], c.ordinal, c.hash, c.text, Jsonb(storable_json(c.place.as_json()))) for e in done for c in e.chunks)
+    copy_into(tx, "fresh_chunks", ("document_id", "ordinal", "content_hash", "text", "place"), rows, like="chunks")
+    tx.execute(
+        "INSERT INTO chunks (tenant_id, document_id, ordinal, content_hash, text, place) SELECT %s::uuid, * FROM fresh_chunks",
+        [endpoint.tenant_id],
+    )
+    tx.execute("DROP TABLE fresh_chunks")
 
 
 def _claimed(row: Any) -> Claimed:
-    return Claimed(row["id"], row["generation"], ref_of(row), row["window_day"], row["attempts"], row["sha256"], row["blob_key"])
+    return Claimed(
+        row["id"],
+        row["generation"],
+        ref_of(row),
+        row["window_day"],
+        row["attempts"],
+        row["sha256"],
+        row["blob_key"],
+        row["root_id"],
+        row["depth"],
+    )

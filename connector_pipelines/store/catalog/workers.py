@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import psycopg
 
+from connector_pipelines.core.errors import Unavailable
 from connector_pipelines.net.postgres import postgres_errors
-from connector_pipelines.store.catalog.database import Database, scoped
+from connector_pipelines.store.catalog.database import Database, Transaction, scoped
 
-__all__ = ["ALIVE", "DEAD_CLAIM", "Worker", "worker"]
+__all__ = ["ALIVE", "DEAD_CLAIM", "Worker", "require_alive", "run_is_worked_on", "worker"]
 
 CLASS_ID = 1129271892
 """First key of the advisory locks; the second is the worker's id."""
@@ -39,6 +40,27 @@ DEAD_CLAIM = f"(claimed_by IS NULL OR claimed_by NOT IN {ALIVE})"
 class Worker:
     id: int
     run_id: str
+
+
+def run_is_worked_on(tx: Transaction, run_id: str) -> bool | None:
+    """Whether a worker of that run is alive; None where the run never had one."""
+    row = tx.execute(
+        f"SELECT count(*) AS n, count(*) FILTER (WHERE id IN {ALIVE}) AS alive FROM workers WHERE run_id = %s", [run_id]
+    ).fetchone()
+    return bool(row["alive"]) if row and row["n"] else None
+
+
+def require_alive(tx: Transaction, worker: Worker) -> None:
+    """Look whether others still see this worker.
+
+    Raises:
+        Unavailable: Its connection was lost, and with it all it had claimed: it would take its own work for a dead worker's.
+    """
+    row = tx.execute(f"SELECT %s IN {ALIVE} AS alive", [worker.id]).fetchone()
+    if not (row and row["alive"]):
+        raise Unavailable(
+            "the connection by which others know that this run is alive was lost", advice="nothing to do; what was claimed is claimed anew"
+        )
 
 
 @contextmanager
