@@ -88,3 +88,15 @@ def as_nobody() -> Callable[[], AbstractContextManager[None]]:
             os.seteuid(0)
 
     return without_privilege
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """Address of moto's S3 and STS, in this process. It checks no signatures unless told to."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

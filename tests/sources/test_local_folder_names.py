@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from connector_pipelines.sources._globs import Scope
+from connector_pipelines.sources._media_types import media_type_of
 from connector_pipelines.sources.local_folder import Config
-from connector_pipelines.sources.local_folder.globs import Scope
-from connector_pipelines.sources.local_folder.media_types import media_type_of
 from connector_pipelines.sources.local_folder.names import id_of, name_of, path_of
 
 ANY_NAME = st.binary(min_size=1, max_size=12).filter(lambda b: b not in {b".", b".."} and not {0, 0x2F} & set(b)).map(os.fsdecode)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from connector_pipelines.core.protocols import SourceConfig
-from connector_pipelines.sources.local_folder.globs import Scope
+from connector_pipelines.sources._globs import Scope
 
 __all__ = ["Config"]
 

@@ -13,10 +13,10 @@ from typing import Final
 from urllib.parse import quote
 
 from connector_pipelines.core.types import FileRef, Skipped, Unlistable, Upserted
+from connector_pipelines.sources._globs import Scope
+from connector_pipelines.sources._media_types import media_type_of
 from connector_pipelines.sources.local_folder.config import Config
 from connector_pipelines.sources.local_folder.faults import fault
-from connector_pipelines.sources.local_folder.globs import Scope
-from connector_pipelines.sources.local_folder.media_types import media_type_of
 from connector_pipelines.sources.local_folder.names import id_of, path_of
 
 __all__ = ["Folder", "Found", "Walk", "is_below"]
