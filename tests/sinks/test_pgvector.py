@@ -21,7 +21,7 @@ from connector_pipelines.core.types import Chunk, Document, Query, content_hash
 from connector_pipelines.sinks import postgres_text
 from connector_pipelines.sinks.pgvector import INDEX_FROM_CHUNKS, Config, Sink
 from connector_pipelines.testing.sink_suite import Held, Maker, Reopen, SinkContract, plain_tools
-from tests.databases import drop_database
+from tests.databases import END_OTHERS, drop_database
 
 PLACES = "SELECT ordinal, ctid::text, text FROM sink_vectors.chunks ORDER BY ordinal"
 
@@ -146,9 +146,7 @@ class TestPgvector(SinkContract):
 
     def test_a_server_that_hung_up_is_called_again(self, sink: Sink, maker: Maker, held: Held, store: psycopg.Connection) -> None:
         sink.put([maker.document("a", "one")])
-        store.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        store.execute(END_OTHERS)
         document = maker.document("b", "two")
         sink.put([document])
         assert held(document.id) == ["two"]
