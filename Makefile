@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo dev test lint unit format docs bench clean
+.PHONY: help demo dev test lint unit format docs corpus bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ format: $(VENV)/.dev  ## write the code the way `make test` wants it
 
 docs: $(VENV)/.dev  ## write the reference pages anew from the models
 	$(BIN)/python -m connector_pipelines.pipeline.reference > docs/reference/configuration.md
+
+corpus: $(VENV)/.dev  ## take the real files of CORPUS_DIR through the whole path, and compare with what other tools say of them
+	$(BIN)/python -m tests.corpus
 
 bench: $(VENV)/.dev  ## measure, and print ratios
 	$(BIN)/python -m benchmarks
