@@ -12,9 +12,9 @@ import time
 
 from benchmarks._figures import Figure, text_of
 
-NAMES = ("ledger", "path", "pdf", "search", "load", "windows", "blobs")
+NAMES = ("ledger", "path", "again", "pdf", "embedding", "search", "qdrant", "load", "windows", "history", "blobs")
 
-_LIMIT_S = 180
+_LIMIT_S = 240
 _CLEANING_S = 60
 
 

@@ -37,6 +37,16 @@ class Cost:
     peak_bytes: int
     children_bytes: int
 
+    def __add__(self, other: Cost) -> Cost:
+        """Of one after the other."""
+        return Cost(
+            wall_s=self.wall_s + other.wall_s,
+            cpu_s=self.cpu_s + other.cpu_s,
+            server_cpu_s=self.server_cpu_s + other.server_cpu_s,
+            peak_bytes=max(self.peak_bytes, other.peak_bytes),
+            children_bytes=max(self.children_bytes, other.children_bytes),
+        )
+
 
 class Meter:
     """Measures in this process. `servers` are pids whose trees do work for us; they are counted apart."""

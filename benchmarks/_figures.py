@@ -9,7 +9,7 @@ from typing import Literal
 
 from benchmarks._costs import Cost
 
-__all__ = ["Figure", "percentile", "text_of"]
+__all__ = ["Figure", "alone", "percentile", "text_of"]
 
 _MB = 1_000_000
 
@@ -49,6 +49,12 @@ def text_of(figure: Figure) -> str:
             f"    share of the peer's speed: wall {_spread(walls)}, CPU {_spread(cpus)}{_verdict(figure, walls, cpus)}",
         )
     )
+
+
+def alone(what: str, cost: Cost, items: int, unit: str, megabytes: float | None = None) -> str:
+    """One line for what has no peer: a stage among others."""
+    figure = Figure(what=what, peer_name="", ours=[cost], peer=[], items=items, unit=unit, megabytes=megabytes)
+    return f"{what:<12}{_absolute(figure, [cost])}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
-__all__ = ["binary_tree", "passage", "text_tree", "write_text"]
+__all__ = ["binary_tree", "files_below", "many_files", "passage", "text_tree", "write_text"]
 
 _SYLLABLES = (
     "be",
@@ -30,6 +31,7 @@ _SYLLABLES = (
     "ad",
 )
 _FOLDER = 50
+_IN_A_FOLDER = 100
 _BLOCK = 1024**2
 
 
@@ -64,3 +66,24 @@ def binary_tree(root: Path, files: int, size: int) -> None:
         with (root / f"scan{number:04}.bin").open("wb") as file:
             for _ in range(size // _BLOCK):
                 file.write(source.randbytes(_BLOCK))
+
+
+def many_files(root: Path, count: int) -> None:
+    """So many files of a few bytes, a hundred to a folder."""
+    for number in range(0, count, _IN_A_FOLDER):
+        folder = root / f"part{number // 10_000:03}" / f"folder{number // _IN_A_FOLDER:05}"
+        folder.mkdir(parents=True)
+        for n in range(min(_IN_A_FOLDER, count - number)):
+            (folder / f"note{n:03}.txt").write_text(f"note {number + n}")
+
+
+def files_below(root: Path) -> list[str]:
+    """Found with one scandir a folder and one stat an entry: the least that tells whether anything changed."""
+    found: list[str] = []
+    folders = [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                entry.stat(follow_symlinks=False)
+                (folders if entry.is_dir(follow_symlinks=False) else found).append(entry.path)
+    return found
