@@ -26,6 +26,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 _PLACEHOLDERS = {"ID": "1", "SLUG": "papers"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=SHORT.get)
@@ -82,8 +83,11 @@ def test_every_environment_variable_is_described() -> None:
 
 
 def test_every_variable_the_pages_name_exists() -> None:
+    variable = r"\b(?:CONNECTORS|MINIO|DAGSTER)_[A-Z_]+[A-Z]\b"
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    named = {name for page in PAGES for name in re.findall(r"\b(?:CONNECTORS|MINIO|DAGSTER)_[A-Z_]+[A-Z]\b", page.read_text())}
+    # What only the containers of others are told.
+    known |= set(re.findall(variable, (ROOT / "docker-compose.yml").read_text()))
+    named = {name for page in PAGES for name in re.findall(variable, page.read_text())}
     assert named - known == set()
 
 
@@ -110,6 +114,16 @@ def test_every_format_is_described(name: str) -> None:
 def test_every_code_of_an_error_is_explained() -> None:
     page = (DOCS / "concepts.md").read_text()
     assert [code for code in _codes(ConnectorError) if f"`{code}`" not in page] == []
+
+
+def test_everything_that_was_tried_names_the_test_that_tries_it() -> None:
+    page = (DOCS / "delivery-guarantees.md").read_text()
+    tried = page.partition("## What was tried")[2].partition("\n## ")[0]
+    rows = [line for line in tried.splitlines() if re.match(r"\| (?!---|What was tried)", line)]
+    named = [_TEST.fullmatch(row.strip("| ").rsplit(" | ", 1)[-1]) for row in rows]
+
+    assert len(rows) >= 30
+    assert [row for row, test in zip(rows, named, strict=True) if test is None or not _is_a_test(test[1], test[2])] == []
 
 
 @pytest.mark.parametrize("line", ["connectors frobnicate", "connectors sync --frobnicate", "connectors failures explain 1 --all"])
@@ -159,6 +173,11 @@ def _problem(line: str) -> str | None:
         return f"no command {words[0]!r}"
     known = {option for parameter in command.params for option in parameter.opts} | set(help_options)
     return next((f"no option {word!r}" for word in words if word.startswith("-") and word.split("=")[0] not in known), None)
+
+
+def _is_a_test(module: str, name: str) -> bool:
+    path = ROOT / module
+    return path.is_file() and re.search(rf"^def {name}\(", path.read_text(), re.MULTILINE) is not None
 
 
 def _settings(model: Any) -> list[str]:

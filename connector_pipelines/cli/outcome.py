@@ -74,6 +74,10 @@ def _tell_unexpected(error: Exception, *, debug: bool) -> int:
         print(f"error: the disk is full: {full}", file=sys.stderr)
         print("fix: free some space and run it again; nothing is lost", file=sys.stderr)
         return FAILED
+    if refused := _refused(error):
+        print(f"error: {refused}", file=sys.stderr)
+        print("fix: give the folder to the user we run as, or set CONNECTORS_HOME to another one", file=sys.stderr)
+        return USAGE
     print(f"error: unexpected {type(error).__name__}: {scrub(str(error)).splitlines()[0] if str(error) else 'no message'}", file=sys.stderr)
     where = None if debug else _written(details)
     if where is None:
@@ -89,6 +93,21 @@ def _disk_full(error: BaseException | None) -> str | None:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return str(error.filename or error.strerror)
         error = error.__cause__
+    return None
+
+
+def _refused(error: BaseException | None) -> str | None:
+    """What of our home we may not write; None where it is something else."""
+    import errno
+
+    from connector_pipelines.core.errors import ConnectorError
+    from connector_pipelines.settings import load_settings
+
+    if not isinstance(error, OSError) or error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        return None
+    with suppress(ConnectorError):
+        if Path(str(error.filename)).is_relative_to(load_settings().home):
+            return f"{error.filename} cannot be written: {error.strerror}"
     return None
 
 

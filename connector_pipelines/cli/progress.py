@@ -18,7 +18,7 @@ EVERY_S = 3.0
 
 
 class Lines:
-    """Writes a line at most every few seconds for each stage of each endpoint, and none for one that did nothing.
+    """Writes a line at most every few seconds for each stage of each endpoint, none for one that did nothing, and each note at once.
 
     Args:
         now: Seconds of a clock that never goes back.
@@ -32,14 +32,17 @@ class Lines:
     def __call__(self, progress: Progress) -> None:
         key, now = (progress.endpoint, progress.stage), self._now()
         with self._lock:
-            if not (progress.done or progress.failed) or now - self._told_at.get(key, now - EVERY_S) < EVERY_S:
+            idle = not (progress.done or progress.failed)
+            if not progress.note and (idle or now - self._told_at.get(key, now - EVERY_S) < EVERY_S):
                 return
             self._told_at[key] = now
             print(line(progress), file=self._stream, flush=True)
 
 
 def line(progress: Progress) -> str:
-    """`drawings files: 120 of 300, 2 failed`."""
+    """`drawings files: 120 of 300, 2 failed`, or what holds it up."""
+    if progress.note:
+        return f"{progress.endpoint} {progress.stage}: {' '.join(progress.note.split())}"
     of = f" of {progress.total}" if progress.total is not None else ""
     failed = f", {progress.failed} failed" if progress.failed else ""
     return f"{progress.endpoint} {progress.stage}: {progress.done}{of}{failed}"

@@ -76,7 +76,8 @@ def print_status(found: Sequence[EndpointStatus]) -> None:
 def _row(one: EndpointStatus) -> tuple[str, ...]:
     from connector_pipelines.cli.output import ago, counts, size
 
-    seen = str(one.seen) if adds_up(one) else f"{one.seen} (!)"
+    seen = f"{one.seen - one.parts} + {one.parts} parts" if one.parts else str(one.seen)
+    seen = seen if adds_up(one) else f"{seen} (!)"
     due = _due(one)
     numbers = (seen, str(one.waiting), str(one.stored), str(one.extracted), counts(one.skipped), counts(one.failed), size(one.bytes))
     return (one.slug, one.state, *numbers, ago(one.synced_at), due)
@@ -111,11 +112,16 @@ def _notes(one: EndpointStatus) -> list[str]:
         )
     # What is held was told just above, in more detail.
     if one.last_error and one.last_error.get("code") != "deletions_held":
-        notes.append(f"{one.slug}: the last sync ended with {one.last_error['code']}: {one_line(one.last_error['message'])}")
+        where = f" at {one.last_error['stage']}" if one.last_error.get("stage") else ""
+        notes.append(f"{one.slug}: the last sync ended{where} with {one.last_error['code']}: {one_line(one.last_error['message'])}")
         if one.last_error.get("advice"):
             notes[-1] += f"\n  fix: {one.last_error['advice']}"
     if one.failed:
         notes.append(f"{one.slug}: `connectors failures --endpoint {one.slug}` lists what failed, with the reasons")
+    if one.lacking:
+        notes.append(
+            f"{one.slug}: {one.lacking} documents lack something; `connectors failures --endpoint {one.slug}` says what was left out"
+        )
     return notes
 
 

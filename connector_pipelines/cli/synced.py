@@ -45,6 +45,7 @@ class EndpointResult:
         reasons: The open failures, the newest first, a few of them.
         open_failures: Items that have failed, in this run or an earlier one.
         held: Deletions that wait for approval.
+        left: That another run is syncing it, so that there was nothing to do here; or None.
         error: What stopped it, with its code and advice, or None.
     """
 
@@ -60,6 +61,7 @@ class EndpointResult:
     reasons: tuple[Reason, ...] = ()
     open_failures: int = 0
     held: int = 0
+    left: str | None = None
     error: Mapping[str, str] | None = field(default=None)
 
 
@@ -77,6 +79,9 @@ def print_results(results: Sequence[EndpointResult]) -> None:
     from connector_pipelines.cli.output import one_line
 
     for result in results:
+        if result.left:
+            print(f"{result.endpoint}: {result.left}; it does the same work")
+            continue
         print(f"{result.endpoint}: {_listed(result)}")
         if work := _work(result):
             print(f"  {work}")
@@ -125,7 +130,7 @@ def results_of(services: Services, slugs: Sequence[str], run: LocalRun) -> list[
             open_rows = failures_of(tx, slug, limit=REASONS_SHOWN) if _failed(mine) else []
             reasons = tuple(Reason(id=r.id, item=r.item, stage=r.sink or r.stage, code=r.code, message=r.message) for r in open_rows)
             one = _result(slug, mine, reasons, held, _error(slug, run, state))
-            results.append(replace(one, open_failures=sum(state.failed.values())))
+            results.append(replace(one, open_failures=sum(state.failed.values()), left=run.left.get(slug)))
     return results
 
 

@@ -83,7 +83,7 @@ def sync_now(services: Services, slugs: list[str], *, sweep: bool = False, quiet
     ensure_dagster_home(services.settings)
     with shown(wanted=not quiet or sys.stderr.isatty()) as progress:
         run = run_sync(slugs, sweep=sweep, progress=progress, settings=services.settings)
-    if "cancelled" in run.errors.values():
+    if run.cancelled:
         # Dagster takes Ctrl-C for itself while a run lasts, and ends the run.
         raise KeyboardInterrupt
     return results_of(services, slugs, run)

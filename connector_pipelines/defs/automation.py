@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from connector_pipelines.defs.asking import BATCH_ENDPOINTS, Batch, Memory, ask
 from connector_pipelines.defs.keys import SYNC, operation_name, slug_of, sync_key
@@ -23,6 +24,9 @@ BATCH_TAG = "connector/batch"
 KIND_TAG = "connector/kind"
 ENDPOINT_TAG = "connector/endpoint"
 MOST_RUNS = 1000
+
+# What a run did not come to stays due: the sensor asks for another, and Dagster need not.
+_ASKED_AGAIN = {MAX_RETRIES_TAG: "0"}
 
 
 def due_sensor(known: Known, kind: str) -> dg.SensorDefinition:
@@ -89,7 +93,7 @@ def _request(kind: str, batch: Batch, *, sweep: bool = False) -> dg.RunRequest:
         run_key=batch.run_key,
         asset_selection=[sync_key(kind, slug) for slug in batch.slugs],
         run_config=dg.RunConfig(ops=config),
-        tags=_tags(kind, batch.slugs, batch.run_key),
+        tags={**_tags(kind, batch.slugs, batch.run_key), **({} if sweep else _ASKED_AGAIN)},
     )
 
 

@@ -13,6 +13,7 @@ from connector_pipelines.core.config import PartitionsConfig, Schedule
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.pipeline.session import Services, open_sink
 from connector_pipelines.registry import extractor_type, kinds, source_type
+from connector_pipelines.settings import load_settings
 from connector_pipelines.store.catalog.configuration import Installation
 
 __all__ = ["Known", "KnownEndpoint", "known"]
@@ -93,7 +94,11 @@ def _source_version(kind: str) -> str:
 
 
 def _extractor_version(name: str) -> str:
-    return _class_version(extractor_type(name))
+    from connector_pipelines.pipeline.recognition import ocr_version
+
+    extractor = extractor_type(name)
+    version = _class_version(extractor)
+    return f"{version}+{ocr_version(load_settings())}" if getattr(extractor, "recognises", False) else version
 
 
 def _sink_version(name: str, installation: Installation, services: Services) -> str:

@@ -83,10 +83,13 @@ def _of_stage(stage: str, day: DayCounts) -> dict[str, int]:
     elif stage == "files":
         counts = {"stored": day.stored + day.extracted, "bytes": day.bytes, "waiting": day.waiting, "failed": day.failed}
     elif stage == "documents":
-        counts = {"documents": day.extracted, "chunks": day.chunks, "waiting": day.stored, "failed": day.failed}
+        counts = {
+            "documents": day.extracted + day.parts_extracted, "chunks": day.chunks, "waiting": day.stored + day.parts_stored,
+            "failed": day.failed + day.parts_failed, "parts": day.parts,
+        }  # fmt: skip
     else:
         delivered = day.delivered.get(stage, 0)
-        counts = {"delivered": delivered, "owed": max(0, day.extracted - delivered)}
+        counts = {"delivered": delivered, "owed": max(0, day.extracted + day.parts_extracted - delivered)}
     return {**counts, "dagster/partition_row_count": next(iter(counts.values()))}
 
 

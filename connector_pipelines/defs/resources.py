@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from connector_pipelines.core.errors import Busy
 from connector_pipelines.defs.services import services_of
 from connector_pipelines.pipeline.session import Progress, Services
 from connector_pipelines.settings import load_settings
@@ -28,6 +29,9 @@ class PipelineResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # ge
 
     def heard(self, progress: Progress) -> None:
         """Called with every progress of a stage, for who runs assets in this process and shows it."""
+
+    def left_to_another(self, slug: str, busy: Busy) -> None:
+        """Called where a sync has nothing to do, since another run is syncing the endpoint."""
 
 
 class CatalogResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic in what it gives to ops; these give themselves

@@ -2,7 +2,7 @@
 
 import threading
 
-from connector_pipelines.embedded.stack import open_installation
+from connector_pipelines.embedded.stack import database_url, open_installation
 from connector_pipelines.pipeline.session import Services
 from connector_pipelines.settings import Settings
 
@@ -22,6 +22,9 @@ def services_of(settings: Settings) -> Services:
         Unavailable: No database answers within ten seconds.
     """
     with _lock:
+        # Looked at each time: a local Postgres that was killed is started again by whoever needs it first.
+        if settings in _opened and database_url(settings) != _opened[settings].database.url:
+            _opened.pop(settings).close()
         if settings not in _opened:
             _opened[settings] = open_installation(settings)
         return _opened[settings]

@@ -21,11 +21,11 @@ from connector_pipelines.defs.progress import Teller
 from connector_pipelines.defs.resources import PipelineResource
 from connector_pipelines.pipeline.operations import run_stage
 from connector_pipelines.pipeline.report import StageReport
-from connector_pipelines.pipeline.session import Session
+from connector_pipelines.pipeline.session import Progress, Session
 from connector_pipelines.store.catalog.failures import failures_of
 from connector_pipelines.store.catalog.reports import day_counts, newest_documents
 
-__all__ = ["StageConfig", "materialize_stage", "stop", "worst_failures"]
+__all__ = ["StageConfig", "held_up", "materialize_stage", "stop", "worst_failures"]
 
 
 class StageConfig(dg.Config):
@@ -46,7 +46,9 @@ def materialize_stage(
     """Run the stage for the partitions of the run. Raises as `faults.told` does."""
     key, started = stage_key(endpoint.kind, endpoint.slug, stage), time.monotonic()
     sessions: list[Session] = []
-    with told(context.log, context.retry_number, stop=partial(stop, sessions), more=partial(worst_failures, pipeline, endpoint.slug)):
+    waits = partial(held_up, pipeline, endpoint.slug, stage)
+    more = partial(worst_failures, pipeline, endpoint.slug)
+    with told(context.log, context.retry_number, stop=partial(stop, sessions), more=more, waits=waits):
         teller = Teller(context, key, pipeline.heard)
         with pipeline.services().open(endpoint.slug, context.run.run_id, progress=teller) as session:
             sessions.append(session)
@@ -60,6 +62,11 @@ def stop(sessions: Iterable[Session]) -> None:
     """End what takes long in them."""
     for session in sessions:
         session.stop.set()
+
+
+def held_up(pipeline: PipelineResource, slug: str, stage: str, why: str) -> None:
+    """Tell who watches the run that it waits."""
+    pipeline.heard(Progress(endpoint=slug, stage=stage, done=0, note=why))
 
 
 def worst_failures(pipeline: PipelineResource, slug: str) -> Mapping[str, Any]:

@@ -1,20 +1,24 @@
 """Where Dagster keeps runs, events and ticks: in the Postgres of the installation, in a schema of its own.
 
-In `dagster.yaml`::
+In `dagster.yaml`, of the embedded default and of a production::
 
     storage:
       custom: {module: connector_pipelines.defs.storage, class: EmbeddedPostgresStorage, config: {}}
 
+    storage:
+      custom: {module: connector_pipelines.defs.storage, class: BatchingPostgresStorage, config: {postgres_url: {env: DATABASE_URL}}}
+
 Every Dagster process makes one of these first of all, so each finds the local Postgres running, and keeps it up for as
-long as it lives. With `DATABASE_URL` set, it is that database: one schema works for both, while the user of an
-operator's Postgres may often not make databases.
+long as it lives. With `DATABASE_URL` set, the embedded one is that database: one schema works for both, while the user of
+an operator's Postgres may often not make databases. The other never starts one: in a container whose `DATABASE_URL` was
+forgotten, a database of its own would look as if all were well.
 """
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from dagster import Field
+from dagster import Field, StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from pydantic import SecretStr
@@ -22,10 +26,10 @@ from pydantic import SecretStr
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.defs.event_log import BatchingEventLogStorage
 from connector_pipelines.embedded.stack import database_url
-from connector_pipelines.net.postgres import connect, postgres_errors
+from connector_pipelines.net.postgres import KEEPALIVES, connect, postgres_errors
 from connector_pipelines.settings import load_settings
 
-__all__ = ["SCHEMA", "EmbeddedPostgresStorage", "dagster_url"]
+__all__ = ["SCHEMA", "BatchingPostgresStorage", "EmbeddedPostgresStorage", "dagster_url"]
 
 SCHEMA = "dagster"
 
@@ -37,8 +41,8 @@ _TABLES = ("runs", "event_logs", "jobs")
 """The first table of each of the three storages."""
 
 
-class EmbeddedPostgresStorage(DagsterPostgresStorage):
-    """Dagster's Postgres storage on the installation's own database; nothing to configure."""
+class BatchingPostgresStorage(DagsterPostgresStorage):
+    """Dagster's Postgres storage, with its events in batches, in the schema `dagster` of the database of `postgres_url`."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
@@ -46,17 +50,21 @@ class EmbeddedPostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def config_type(cls) -> dict[str, Field]:
-        return {}
+        return {"postgres_url": Field(StringSource, description="postgresql://user:password@host:5432/database")}
 
     @classmethod
-    def from_config_value(
-        cls,
-        inst_data: ConfigurableClassData | None,
-        config_value: Mapping[str, Any],  # noqa: ARG003 - there is none
-    ) -> "EmbeddedPostgresStorage":
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         # Without it each event of a run is a round trip of its own; Dagster knows no other place to say so.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
-        return _made(cls, database_url(load_settings()), inst_data)
+        return _made(cls, cls._url(config_value), inst_data)
+
+    @staticmethod
+    def _url(config_value: Mapping[str, Any]) -> SecretStr:
+        # By way of the settings, which know more ways to write it than psycopg does, and keep its password out of logs.
+        found = load_settings({"DATABASE_URL": config_value["postgres_url"]}).database_url
+        if found is None:
+            raise ConfigurationError("the database URL of Dagster's storage is empty", advice="set DATABASE_URL where this process starts")
+        return found
 
     @property
     def event_storage_data(self) -> None:
@@ -72,6 +80,21 @@ class EmbeddedPostgresStorage(DagsterPostgresStorage):
         return
 
 
+class EmbeddedPostgresStorage(BatchingPostgresStorage):
+    """The same on the installation's own database, wherever that is; nothing to configure."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Field]:
+        return {}
+
+    @staticmethod
+    def _url(config_value: Mapping[str, Any]) -> SecretStr:  # noqa: ARG004 - there is none
+        return database_url(load_settings())
+
+
+_Storage = TypeVar("_Storage", bound=BatchingPostgresStorage)
+
+
 def dagster_url(url: SecretStr) -> str:
     """The same database as psycopg2 takes it, with our schema as the only one in sight."""
     from sqlalchemy import make_url
@@ -80,11 +103,11 @@ def dagster_url(url: SecretStr) -> str:
     found = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg2")
     given = found.query.get("options", "")
     options = " ".join([*([given] if isinstance(given, str) else given), f"-csearch_path={SCHEMA}"]).strip()
-    timed = {"connect_timeout": "10", **found.query, "options": options}
+    timed = {"connect_timeout": "10", **{name: str(value) for name, value in KEEPALIVES.items()}, **found.query, "options": options}
     return found.set(query=timed).render_as_string(hide_password=False)
 
 
-def _made(cls: type[EmbeddedPostgresStorage], url: SecretStr, inst_data: ConfigurableClassData | None) -> EmbeddedPostgresStorage:
+def _made(cls: type[_Storage], url: SecretStr, inst_data: ConfigurableClassData | None) -> _Storage:
     with connect(url, autocommit=True) as connection, postgres_errors("prepare Dagster's tables"):
         if not _ready(connection):
             # Webserver, daemon and code server start at once; tables made by two at a time fail in one of them.

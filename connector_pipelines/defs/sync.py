@@ -20,13 +20,13 @@ from connector_pipelines.core.types import DayRange
 from connector_pipelines.defs.checks import evaluate
 from connector_pipelines.defs.events import report_windows
 from connector_pipelines.defs.faults import told
-from connector_pipelines.defs.keys import stage_key, sync_key
+from connector_pipelines.defs.keys import SYNC, stage_key, sync_key
 from connector_pipelines.defs.known import KnownEndpoint
 from connector_pipelines.defs.metadata import WORST, failures_table, windows_metadata
 from connector_pipelines.defs.partitions import days_of, key_of, today
 from connector_pipelines.defs.progress import Teller
 from connector_pipelines.defs.resources import PipelineResource
-from connector_pipelines.defs.stages import stop, worst_failures
+from connector_pipelines.defs.stages import held_up, stop, worst_failures
 from connector_pipelines.pipeline.operations import sync
 from connector_pipelines.pipeline.report import SyncReport
 from connector_pipelines.pipeline.session import Session
@@ -51,24 +51,29 @@ def materialize_sync(
         context.log.info("windows were chosen for this run: their stages run, the sync does not")
         return
     sessions: list[Session] = []
-    with told(context.log, context.retry_number, stop=partial(stop, sessions), more=partial(worst_failures, pipeline, endpoint.slug)):
+    waits = partial(held_up, pipeline, endpoint.slug, SYNC)
+    more = partial(worst_failures, pipeline, endpoint.slug)
+    with told(context.log, context.retry_number, stop=partial(stop, sessions), more=more, waits=waits):
         teller = Teller(context, key, pipeline.heard)
         with pipeline.services().open(endpoint.slug, context.run.run_id, progress=teller) as session:
             sessions.append(session)
-            result = _synced(context, session, windows, sweep=sweep)
+            result = _synced(context, pipeline, session, windows, sweep=sweep)
             checks = list(evaluate(session, key, sweep=sweep)) if result is not None else []
     if result is not None:
         yield dg.MaterializeResult(asset_key=key, metadata=result)
         yield from checks
 
 
-def _synced(context: dg.AssetExecutionContext, session: Session, windows: PartitionsConfig, *, sweep: bool) -> dict[str, Any] | None:
+def _synced(
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, session: Session, windows: PartitionsConfig, *, sweep: bool
+) -> dict[str, Any] | None:
     started = time.monotonic()
     report = SyncReport()
     try:
         sync(session, sweep=sweep, report=report)
     except Busy as busy:
         context.log.info("%s: nothing to do here", busy)
+        pipeline.left_to_another(session.endpoint.slug, busy)
         return None
     except ConnectorError:
         # What the other stages did is done, and is shown.

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from connector_pipelines.core.errors import ConfigurationError, PermanentError, Unavailable
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError, PermanentError, Unavailable
 from connector_pipelines.telemetry import scrub
 
-__all__ = ["LOCATION", "Reloaded", "is_up", "reload_location"]
+__all__ = ["LOCATION", "Reloaded", "is_up", "location_fault", "reload_location"]
 
 LOCATION = "connector_pipelines"
 
@@ -72,6 +72,19 @@ def is_up(url: str, *, transport: httpx.BaseTransport | None = None) -> bool:
             return answer.status_code == httpx.codes.OK and "dagster_version" in answer.text
     except httpx.HTTPError:
         return False
+
+
+def location_fault(url: str, *, location: str = LOCATION, transport: httpx.BaseTransport | None = None) -> str | None:
+    """Why the code location cannot be used, in Dagster's words; None where it can, or where Dagster itself does not answer.
+
+    A code server that was killed is not started again by Dagster: its sensors and runs fail until the location is reloaded.
+    """
+    try:
+        with httpx.Client(base_url=url, timeout=CONNECT_TIMEOUT_S, transport=transport, trust_env=False) as client:
+            found = _loaded(client, location)["locationOrLoadError"] or {}
+    except ConnectorError:
+        return None
+    return None if found.get("__typename") == "RepositoryLocation" else _message(found)
 
 
 def reload_location(

@@ -64,7 +64,7 @@ def test_endpoints_of_a_kind_share_their_windows_and_a_backfill_of_them_is_one_r
 def test_every_kind_has_a_sensor_and_a_sweep_and_its_resources() -> None:
     repository = build(KNOWN).get_repository_def()
     assert [s.name for s in repository.sensor_defs] == ["local_folder_due"]
-    assert [s.name for s in repository.schedule_defs] == ["local_folder_nightly_sweep"]
+    assert [s.name for s in repository.schedule_defs] == ["local_folder_nightly_sweep", "retention"]
     assert {
         "pipeline",
         "catalog",

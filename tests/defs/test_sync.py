@@ -88,9 +88,21 @@ def test_one_endpoint_that_fails_keeps_no_other_of_its_run_from_syncing(world: W
 
 @pytest.mark.parametrize(("error", "wait_s"), [(RateLimited("slow down", retry_after_s=33), 33), (TransientError("away"), 5)])
 def test_a_fault_that_passes_soon_is_tried_again_after_the_wait_asked_for(error: TransientError, wait_s: float) -> None:
-    with pytest.raises(dg.RetryRequested) as raised, told(_log(), 0, stop=_nothing, more=dict):
+    waited: list[float] = []
+    said: list[str] = []
+    with pytest.raises(dg.RetryRequested) as raised, told(_log(), 0, stop=_nothing, more=dict, waits=said.append, sleep=waited.append):
         raise error
-    assert (raised.value.max_retries, raised.value.seconds_to_wait) == (MAX_RETRIES, wait_s)
+    assert (raised.value.max_retries, waited) == (MAX_RETRIES, [wait_s])
+    assert said == [f"{error}; trying again in {wait_s:.0f} s"]
+
+
+def test_a_run_that_is_cancelled_while_it_waits_ends_at_once() -> None:
+    def interrupted(_: float) -> None:
+        raise dg.DagsterExecutionInterruptedError
+
+    with pytest.raises(dg.Failure) as raised, told(_log(), 0, stop=_nothing, more=dict, sleep=interrupted):
+        raise TransientError("away")
+    assert (raised.value.description, raised.value.allow_retries) == ("cancelled", False)
 
 
 def test_a_fault_an_operator_must_heal_comes_with_its_advice_and_what_can_be_shown() -> None:

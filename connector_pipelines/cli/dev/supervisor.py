@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from connector_pipelines.cli.dev.family import Record, end_family, end_leftovers, read_record, spawn, write_record
 from connector_pipelines.cli.dev.logs import LogTail, rotate
-from connector_pipelines.cli.dev.watching import FileWatch, RowsWatch, warn
+from connector_pipelines.cli.dev.watching import FileWatch, LocationWatch, RowsWatch, warn
 from connector_pipelines.cli.opening import apply_if_there
 from connector_pipelines.cli.starting import ensure_dagster_home, workspace_file
 from connector_pipelines.core.errors import Busy, ConfigurationError, ConnectorError, Unavailable
@@ -35,10 +35,14 @@ TICK_S = 0.5
 FILE_EVERY_S = 1.0
 ROWS_EVERY_S = 2.0
 POSTGRES_EVERY_S = 2.0
+LOCATION_EVERY_S = 3.0
 
 STOP_S = 20.0
 """Dagster itself gives its processes ten seconds each."""
 SLOW_START_S = 120.0
+STUCK_START_S = 300.0
+STUCK_AFTER_OUTAGE_S = 45.0
+"""Of a webserver that started while the database was away, counted from when it was back: it may hang for good (1.13.27)."""
 
 RESTARTS = 5
 RESTARTS_WITHIN_S = 600.0
@@ -93,6 +97,8 @@ class _House:
     record: Record | None = None
     ready: bool = False
     started_at: float = 0.0
+    told_slow: bool = False
+    had_outage: bool = False
     starts: list[float] = field(default_factory=list)
 
     @property
@@ -105,11 +111,11 @@ class _House:
 
     def run(self) -> None:
         """Start Dagster, and look after everything until interrupted."""
-        file, rows = FileWatch(self.settings.config_file), RowsWatch(self.services)
+        file, rows, location = FileWatch(self.settings.config_file), RowsWatch(self.services), LocationWatch()
         rotate(self.log)
         tail = LogTail(self.log)
         self._start()
-        file_due, rows_due, postgres_due = _Due(FILE_EVERY_S), _Due(ROWS_EVERY_S), _Due(POSTGRES_EVERY_S)
+        file_due, rows_due, postgres_due, location_due = map(_Due, (FILE_EVERY_S, ROWS_EVERY_S, POSTGRES_EVERY_S, LOCATION_EVERY_S))
         while True:
             for line in tail.new():
                 print(f"dagster | {line}", flush=True)
@@ -117,9 +123,11 @@ class _House:
                 self._look_after_postgres()
             if file_due.now():
                 file.look(self.services)
-            self._look_after_dagster()
+            self._look_after_dagster(rows)
             if self.ready and rows_due.now() and (revision := rows.differs(self.services)) is not None:
                 self._reload(rows, revision)
+            if self.ready and location_due.now():
+                location.look(self.url)
             time.sleep(TICK_S)
 
     def stop(self) -> None:
@@ -149,20 +157,31 @@ class _House:
         command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(self.port)]
         self.process, self.record = spawn(command, environ, self.log, self.port)
         write_record(self.record_path, self.record)
-        self.ready, self.started_at = False, time.monotonic()
+        self.ready, self.told_slow, self.had_outage, self.started_at = False, False, False, time.monotonic()
         self.starts.append(self.started_at)
         print(f"starting Dagster … its log is {self.log}", flush=True)
 
-    def _look_after_dagster(self) -> None:
+    def _look_after_dagster(self, rows: RowsWatch) -> None:
         if self.process is None or self.process.poll() is not None:
-            self._restart()
+            # Without a database it would end at once, and again, until we gave it up.
+            if rows.can_be_read(self.services):
+                self._restart(f"ended by itself (code {self.process.returncode if self.process else None})")
         elif not self.ready and is_up(self.url):
             self.ready = True
             print(f"Dagster UI: {self.url}    (Ctrl-C ends everything)", flush=True)
             if self.browser:
                 self._open_browser()
-        elif not self.ready and time.monotonic() - self.started_at > SLOW_START_S:
-            self.started_at = time.monotonic()
+        elif not self.ready:
+            self._look_after_start(rows)
+
+    def _look_after_start(self, rows: RowsWatch) -> None:
+        if not rows.can_be_read(self.services):
+            self.had_outage, self.started_at = True, time.monotonic()
+        waited_s = time.monotonic() - self.started_at
+        if waited_s > (STUCK_AFTER_OUTAGE_S if self.had_outage else STUCK_START_S):
+            self._restart("does not answer")
+        elif waited_s > SLOW_START_S and not self.told_slow:
+            self.told_slow = True
             print(f"Dagster does not answer yet; {self.log} may say why", flush=True)
 
     def _open_browser(self) -> None:
@@ -171,15 +190,16 @@ class _House:
         webbrowser.open(self.url)
         self.browser = False
 
-    def _restart(self) -> None:
-        code = self.process.returncode if self.process else None
+    def _restart(self, why: str) -> None:
         if self.record is not None:
             end_family(self.record, gently_s=2)
         recent = [at for at in self.starts if time.monotonic() - at < RESTARTS_WITHIN_S]
         if len(recent) > RESTARTS:
-            raise Unavailable(f"Dagster ended {len(recent)} times in {RESTARTS_WITHIN_S / 60:.0f} minutes", advice=f"{self.log} says why")
+            raise Unavailable(
+                f"Dagster was started {len(recent)} times in {RESTARTS_WITHIN_S / 60:.0f} minutes", advice=f"{self.log} says why"
+            )
         wait_s = min(2.0 ** (len(recent) - 1), 30.0)
-        print(f"Dagster ended by itself (code {code}); starting it again in {wait_s:.0f} s", file=sys.stderr, flush=True)
+        print(f"Dagster {why}; starting it again in {wait_s:.0f} s", file=sys.stderr, flush=True)
         time.sleep(wait_s)
         self._start()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from connector_pipelines.cli.opening import ACTOR, say_applied
@@ -10,7 +13,10 @@ from connector_pipelines.core.errors import ConnectorError
 from connector_pipelines.pipeline.session import Services
 from connector_pipelines.telemetry import scrub
 
-__all__ = ["FileWatch", "RowsWatch", "warn"]
+__all__ = ["FileWatch", "LocationWatch", "RowsWatch", "warn"]
+
+SOONEST_S, LATEST_S = 5.0, 300.0
+"""Between two attempts to load a code location that does not load; each waits twice as long as the one before."""
 
 
 def warn(error: ConnectorError) -> None:
@@ -57,6 +63,18 @@ class RowsWatch:
 
     def differs(self, services: Services) -> str | None:
         """The revision the rows are at, where the code location was loaded from another; None otherwise, or while the database is away."""
+        found = self._look(services)
+        return None if found == self._loaded else found
+
+    def can_be_read(self, services: Services) -> bool:
+        """Whether the database is there; that it is not is told once."""
+        return self._look(services) is not None
+
+    def loaded(self, revision: str) -> None:
+        """Take note that the code location has this revision now."""
+        self._loaded = revision
+
+    def _look(self, services: Services) -> str | None:
         try:
             found = _revision(services)
         except ConnectorError as error:
@@ -67,11 +85,36 @@ class RowsWatch:
         if self._away:
             print("the database is back", flush=True)
         self._away = False
-        return None if found == self._loaded else found
+        return found
 
-    def loaded(self, revision: str) -> None:
-        """Take note that the code location has this revision now."""
-        self._loaded = revision
+
+class LocationWatch:
+    """Has the code location loaded again when it is gone: its server was killed, or could not load it at the time."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._again_at, self._pause_s = 0.0, SOONEST_S
+        self._away = False
+
+    def look(self, url: str) -> None:
+        """Load it again where it is gone, unless that was tried just now."""
+        from connector_pipelines.gateway.reload import location_fault, reload_location
+
+        if self._now() < self._again_at:
+            return
+        fault = location_fault(url)
+        if fault is None:
+            if self._away:
+                print("the definitions are loaded again", flush=True)
+            self._away, self._pause_s = False, SOONEST_S
+            return
+        if not self._away:
+            print(f"the definitions are not loaded any more, loading them again: {fault.splitlines()[0]}", file=sys.stderr, flush=True)
+        self._away = True
+        # How it went is seen at the next look: right after it, Dagster still tells the old fault.
+        with suppress(ConnectorError):
+            reload_location(url, wait_s=0)
+        self._again_at, self._pause_s = self._now() + self._pause_s, min(2 * self._pause_s, LATEST_S)
 
 
 def _revision(services: Services) -> str:

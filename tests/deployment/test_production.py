@@ -1,0 +1,162 @@
+"""The shipped production files on a real Postgres and a real S3: schedules run, logs are kept, a killed code location is survived."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import dagster as dg
+import psycopg
+import pytest
+
+from connector_pipelines.defs.event_log import BatchingEventLogStorage
+from connector_pipelines.embedded.postgres import EmbeddedPostgres
+from connector_pipelines.settings import load_settings
+from connector_pipelines.store.blobs import open_blobs
+from tests.conftest import S3Server
+from tests.databases import drop_database
+from tests.deployment.production import Production, command_of
+
+pytestmark = pytest.mark.timeout(900)
+
+SYNC, SEARCH = dg.AssetKey(["local_folder", "papers", "sync"]), dg.AssetKey(["local_folder", "papers", "search"])
+ASSETS = "{ assetNodes { assetKey { path } } }"
+
+# Reads its one file only when it may: a run is under way as long as a test wants it to be.
+PATIENT = """
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from connector_pipelines.core.protocols import SourceConfig
+from connector_pipelines.core.types import ChangePage, Cursor, FileRef, Upserted
+
+class Config(SourceConfig):
+    gate: Path
+
+class Source:
+    config_type = Config
+    def __init__(self, config, tools): self.config = config
+    def test(self): raise NotImplementedError
+    def list(self, folder=""): return iter([FileRef(id="1", path="1.txt", version="1", media_type="text/plain", size=3)])
+    def changes(self, cursor=""): yield ChangePage(changes=tuple(map(Upserted, self.list())), cursor=Cursor("end"), snapshot=True)
+    @contextmanager
+    def open(self, ref):
+        print("waiting at the gate", flush=True)
+        self.config.gate.with_suffix(".opened").touch()
+        while not self.config.gate.exists(): time.sleep(0.1)
+        yield iter([b"abc"])
+    def close(self): pass
+"""
+
+CONNECTORS = """
+sinks: {search: {kind: postgres_text}}
+connectors:
+  - {name: Papers, kind: local_folder, endpoints: [{slug: papers, settings: {root: papers}, schedule: {type: interval, every: 1h}}]}
+  - {name: Patient, kind: patient, endpoints: [{slug: slow, settings: {gate: FOLDER/gate}, schedule: {type: manual}}]}
+partitions: {local_folder: {start: 2024-01-01, every: month}, patient: {start: 2024-01-01, every: month}}
+"""
+
+
+@pytest.fixture(scope="module")
+def production(
+    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, _administration: psycopg.Connection, s3_server: S3Server
+) -> Iterator[Production]:
+    """All services but Postgres and S3, which are the tests' own."""
+    folder, database = tmp_path_factory.mktemp("production"), f"production_{secrets.token_hex(8)}"
+    _administration.execute(f'CREATE DATABASE "{database}"')
+    plugin = folder / "plugin"
+    (plugin / "patient-1.0.dist-info").mkdir(parents=True)
+    (plugin / "patient_source.py").write_text(PATIENT)
+    (plugin / "patient-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: patient\nVersion: 1.0\n")
+    (plugin / "patient-1.0.dist-info" / "entry_points.txt").write_text("[connector_pipelines.sources]\npatient = patient_source:Source\n")
+    (folder / "papers").mkdir()
+    (folder / "papers" / "well.txt").write_text("The pump of well 4 was changed in May.")
+    os.utime(folder / "papers" / "well.txt", (1_715_000_000, 1_715_000_000))
+    (folder / "connectors.yaml").write_text(CONNECTORS.replace("FOLDER", str(folder)))
+    found = Production(
+        folder,
+        {
+            "DATABASE_URL": urlsplit(postgres.ensure_running())._replace(path=f"/{database}").geturl(),
+            "MINIO_ENDPOINT": f"http://{s3_server.endpoint}", "MINIO_BUCKET": "production", "MINIO_ACCESS_KEY": s3_server.access_key,
+            "MINIO_SECRET_KEY": s3_server.secret_key, "AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+            "AWS_DEFAULT_REGION": "us-east-1", "CODE_LOCATION_HOST": "127.0.0.1", "CONNECTORS_HOME": str(folder / "home"),
+            "CONNECTORS_CONFIG": str(folder / "connectors.yaml"), "CONNECTORS_EXTRACT_WORKERS": "1", "PYTHONPATH": str(plugin),
+        },
+    )  # fmt: skip
+    found.lay_down(poll_s=2)
+    # What minio-setup does.
+    assert open_blobs(None, load_settings(found.variables).s3).test().works
+    migrated = found.run(*command_of("migrate"))
+    assert migrated.returncode == 0, migrated.stderr
+    try:
+        for service in ("code-location", "webserver", "daemon"):
+            found.start(service)
+        yield found
+    finally:
+        found.stop()
+        drop_database(_administration, database)
+
+
+@pytest.fixture
+def instance(production: Production, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The same instance, from another process."""
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")  # set by the storage otherwise, for good
+    for name, value in production.environment.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.from_config(str(production.folder / "dagster")) as found:
+        yield found
+
+
+def succeeded(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.DagsterRun | None:
+    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
+    return next((run for run in runs if key in (run.asset_selection or ())), None)
+
+
+def log_key(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """Of what the one step of the run printed."""
+    (captured,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+    return list(instance.compute_log_manager.build_log_key_for_run(run.run_id, captured.get_dagster_event().logs_captured_data.file_key))
+
+
+def test_what_is_due_is_synced_and_shown_and_what_the_run_printed_is_read_back_from_the_object_store(
+    production: Production, instance: dg.DagsterInstance
+) -> None:
+    run = production.until(lambda: succeeded(instance, SYNC), "the sync that is due")
+
+    assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
+    assert instance.get_materialized_partitions(SEARCH) == {"2024-05-01"}
+    production.until(lambda: production.web("/server_info"), "an answer of the webserver")
+    listed = production.until(lambda: production.web("/graphql", query=ASSETS), "the list of assets")["data"]["assetNodes"]
+    assert list(SEARCH.path) in [node["assetKey"]["path"] for node in listed]
+    assert instance.compute_log_manager.is_capture_complete(log_key(instance, run))
+    assert [
+        production.run("dagster", "api", "grpc-health-check", "--port", "4000").returncode,
+        production.run("dagster-daemon", "liveness-check").returncode,
+    ] == [0, 0]
+
+
+def test_a_run_whose_code_location_was_killed_is_ended_and_run_again_when_the_code_location_is_back(
+    production: Production, instance: dg.DagsterInstance
+) -> None:
+    key, opened = dg.AssetKey(["patient", "slow", "sync"]), production.folder / "gate.opened"
+    assert production.run("connectors", "sync", "--request", "slow").returncode == 0
+    production.until(opened.exists, "the run that opens the file")
+    (under_way,) = [
+        run for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])) if key in (run.asset_selection or ())
+    ]
+
+    production.kill("code-location")
+    assert production.run("dagster", "api", "grpc-health-check", "--port", "4000").returncode == 1
+    (production.folder / "gate").touch()
+    production.start("code-location")
+
+    production.until(
+        lambda: (instance.get_run_by_id(under_way.run_id) or under_way).status is dg.DagsterRunStatus.FAILURE,
+        "the end of the run that was killed",
+    )
+    again = production.until(lambda: succeeded(instance, key), "the run that takes its place")
+    assert again.run_id != under_way.run_id
+    assert instance.get_materialized_partitions(dg.AssetKey(["patient", "slow", "search"]))
+    assert instance.compute_log_manager.get_log_data(log_key(instance, again)).stdout == b"waiting at the gate\n"
