@@ -225,7 +225,9 @@ def _extraction(done: Done, heard: _Heard) -> Extraction | None:
     facts = heard.all_facts()
     if not (heard.sections or heard.parts or heard.shortfalls or facts.warnings):
         facts = replace(facts, warnings=("no text was found in it",))
-    return Extraction(done.media_type, done.extractor, done.version, tuple(heard.sections), facts, tuple(heard.parts), tuple(heard.shortfalls))
+    return Extraction(
+        done.media_type, done.extractor, done.version, tuple(heard.sections), facts, tuple(heard.parts), tuple(heard.shortfalls)
+    )
 
 
 def _checked(part: Part, file: InputFile) -> Part:
