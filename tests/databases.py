@@ -10,7 +10,7 @@ END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-TRIES = 100
+TRIES = 600
 
 
 def drop_database(administration: psycopg.Connection, name: str) -> None:

@@ -74,6 +74,15 @@ def test_failures_stand_in_the_line() -> None:
     assert line(Progress(endpoint="a", stage="files", done=2, failed=1)) == "a files: 2, 1 failed"
 
 
+def test_what_holds_a_stage_up_is_told_at_once_and_each_time() -> None:
+    stream = io.StringIO()
+    tell = Lines(stream, lambda: 0.0)
+    for wait_s in (5, 20):
+        tell(Progress(endpoint="a", stage="sync", done=0, note=f"the store is away; trying again in {wait_s} s"))
+
+    assert stream.getvalue() == "a sync: the store is away; trying again in 5 s\na sync: the store is away; trying again in 20 s\n"
+
+
 def _result(*, failed: int = 0, held: int = 0, error: dict[str, str] | None = None) -> EndpointResult:
     return EndpointResult(
         endpoint="a",
