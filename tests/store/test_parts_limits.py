@@ -32,6 +32,22 @@ def test_late_work_on_an_older_version_writes_no_parts(mail):
     assert {p for p in tree(mail) if "/" in p} == {p for p in EVERYTHING if "/" in p}
 
 
+@pytest.mark.parametrize("inside", [(), (part("all.zip", "changed again"),)], ids=["gone", "changed"])
+def test_a_file_and_a_part_of_its_older_version_saved_together_leave_what_the_file_holds_now(mail, inside):
+    mail.delta(message("2"))
+    unpack(mail, "mail", part("note.txt"), part("all.zip", "changed"))
+    (zipped,) = mail.claim("stored")
+    mail.delta(message("3"))
+    mail.save_stored(mail.claim())
+    (outer,) = mail.claim("stored")
+
+    save(mail, holding(outer, *inside), holding(zipped, part("new.txt"), part("deep.txt")))
+    mail.execute("UPDATE files SET claimed_by = NULL")
+    read_all(mail)
+
+    assert tree(mail) == ALONE | {"mail": "extracted"} | dict.fromkeys((f"mail/{p.name}" for p in inside), "extracted")
+
+
 def test_a_container_deleted_while_a_part_of_it_is_unpacked_leaves_nothing_behind(mail, catalog_url):
     mail.delta(message("2"))
     unpack(mail, "mail", part("note.txt"), part("all.zip", "changed"))

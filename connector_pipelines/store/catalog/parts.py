@@ -51,7 +51,10 @@ def save_parts(tx: Transaction, endpoint: Endpoint, found: Mapping[int, Sequence
     values = {"tenant": endpoint.tenant_id, "now": now, "parents": list(found)}
     tx.execute(_BLOBS, values)
     vanished = [r["id"] for r in tx.execute(_VANISHED, values).fetchall()]
-    _delete(tx, [*vanished, *_inside(tx, vanished)], now)
+    gone = {*vanished, *_inside(tx, vanished)}
+    _delete(tx, sorted(gone), now)
+    # Some of these files may be parts of others of them, read before their own file turned out not to hold them any more.
+    values["parents"] = [file_id for file_id in found if file_id not in gone]
     changed = tx.execute(_CHANGED, values).fetchall()
     added = tx.execute(_ADDED, values).rowcount
     tx.execute("DROP TABLE found_parts")
