@@ -7,24 +7,18 @@ from pathlib import Path
 
 from connector_pipelines.core.errors import Malformed, ResourceError
 from connector_pipelines.extractors._cfb import CompoundFile
+from connector_pipelines.extractors._office_types import DOCX, ODF, PPTX, XLS, XLSB, XLSX
 from connector_pipelines.extractors._zip import read_directory
 
 __all__ = ["compound_type", "zip_type"]
 
-_OOXML = "application/vnd.openxmlformats-officedocument."
-_DOCX = f"{_OOXML}wordprocessingml.document"
-_XLSX = f"{_OOXML}spreadsheetml.sheet"
-_PPTX = f"{_OOXML}presentationml.presentation"
-_XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
-_XLS = "application/vnd.ms-excel"
 _DOC = "application/msword"
 _PPT = "application/vnd.ms-powerpoint"
 _MSG = "application/vnd.ms-outlook"
-_ODF = "application/vnd.oasis.opendocument."
 _ZIP = "application/zip"
 _OLE = "application/x-ole-storage"
-_PACKAGED = {_DOCX, _XLSX, _PPTX, _XLSB}
-_COMPOUND = {*_PACKAGED, _XLS, _DOC, _PPT, _MSG}
+_PACKAGED = {DOCX, XLSX, PPTX, XLSB}
+_COMPOUND = {*_PACKAGED, XLS, _DOC, _PPT, _MSG}
 # Packages that a program keeps its one document in: what lies inside is of no use to a reader by itself.
 _OWN = (
     ("GuiDocument.xml", "application/x-extension-fcstd"),
@@ -37,8 +31,8 @@ _OWN = (
     ("3D/3dmodel.model", "model/3mf"),
 )
 _STREAMS = (
-    ("Workbook", _XLS),
-    ("Book", _XLS),
+    ("Workbook", XLS),
+    ("Book", XLS),
     ("WordDocument", _DOC),
     ("PowerPoint Document", _PPT),
     ("__properties_version1.0", _MSG),
@@ -55,12 +49,12 @@ def zip_type(path: Path, expected: str) -> str:
         return _ZIP
     except (Malformed, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):
         # Damaged: the extractor it was meant for says how.
-        return expected if expected in _PACKAGED or expected.startswith((_ODF, "application/epub+zip")) else _ZIP
+        return expected if expected in _PACKAGED or expected.startswith((ODF, "application/epub+zip")) else _ZIP
     if kind.startswith("application/"):
         return kind
     if "[Content_Types].xml" in names:
         binary = "xl/workbook.bin" in names
-        for folder, media_type in (("word/", _DOCX), ("xl/", _XLSB if binary else _XLSX), ("ppt/", _PPTX)):
+        for folder, media_type in (("word/", DOCX), ("xl/", XLSB if binary else XLSX), ("ppt/", PPTX)):
             if any(entry.startswith(folder) for entry in names):
                 return media_type
     return _own_package(names, expected)
@@ -74,7 +68,7 @@ def compound_type(path: Path, expected: str) -> str:
     except (Malformed, ResourceError):
         return expected if expected in _COMPOUND else _OLE
     if "encryptedpackage" in found:
-        return expected if expected in _PACKAGED else _DOCX
+        return expected if expected in _PACKAGED else DOCX
     return next((media_type for name, media_type in _STREAMS if name.lower() in found), _OLE)
 
 

@@ -16,17 +16,12 @@ from connector_pipelines.extractors._cfb import SIGNATURE
 from connector_pipelines.extractors._containers import compound_type, zip_type
 from connector_pipelines.extractors._csv import sniff_dialect
 from connector_pipelines.extractors._encoding import detect_encoding, is_binary
+from connector_pipelines.extractors._office_types import DOCX, ODF, PPTX, XLS, XLSB, XLSX
 from connector_pipelines.extractors._structured import structured_type
 
 __all__ = ["sniff"]
 
 _HEAD = 64 * 1024
-_OOXML = "application/vnd.openxmlformats-officedocument."
-_DOCX = f"{_OOXML}wordprocessingml.document"
-_XLSX = f"{_OOXML}spreadsheetml.sheet"
-_PPTX = f"{_OOXML}presentationml.presentation"
-_XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
-_XLS = "application/vnd.ms-excel"
 _BYTES = "application/octet-stream"
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -47,15 +42,14 @@ _MAGIC = (
     (b"AC10", "image/vnd.dwg"),
     (b"BLENDER", "application/x-blender"),
 )
-_ODF = "application/vnd.oasis.opendocument."
 _SUFFIXES = {
     ".csv": "text/csv", ".tsv": "text/tab-separated-values", ".tab": "text/tab-separated-values", ".md": "text/markdown",
     ".markdown": "text/markdown", ".html": "text/html", ".htm": "text/html", ".xhtml": "application/xhtml+xml", ".txt": "text/plain",
     ".text": "text/plain", ".log": "text/plain", ".json": "application/json", ".yaml": "application/yaml", ".yml": "application/yaml",
-    ".pdf": "application/pdf", ".docx": _DOCX, ".docm": _DOCX, ".xlsx": _XLSX, ".xlsm": _XLSX, ".pptx": _PPTX, ".pptm": _PPTX,
-    ".xls": _XLS, ".xlsb": _XLSB, ".ods": f"{_ODF}spreadsheet", ".odt": f"{_ODF}text", ".odp": f"{_ODF}presentation",
-    ".odg": f"{_ODF}graphics", ".ott": f"{_ODF}text-template", ".otp": f"{_ODF}presentation-template", ".fodt": f"{_ODF}text-flat-xml",
-    ".fodp": f"{_ODF}presentation-flat-xml", ".fodg": f"{_ODF}graphics-flat-xml", ".doc": "application/msword",
+    ".pdf": "application/pdf", ".docx": DOCX, ".docm": DOCX, ".xlsx": XLSX, ".xlsm": XLSX, ".pptx": PPTX, ".pptm": PPTX,
+    ".xls": XLS, ".xlsb": XLSB, ".ods": f"{ODF}spreadsheet", ".odt": f"{ODF}text", ".odp": f"{ODF}presentation",
+    ".odg": f"{ODF}graphics", ".ott": f"{ODF}text-template", ".otp": f"{ODF}presentation-template", ".fodt": f"{ODF}text-flat-xml",
+    ".fodp": f"{ODF}presentation-flat-xml", ".fodg": f"{ODF}graphics-flat-xml", ".doc": "application/msword",
     ".ppt": "application/vnd.ms-powerpoint", ".rtf": "application/rtf", ".epub": "application/epub+zip", ".eml": "message/rfc822",
     ".mht": "message/rfc822", ".mhtml": "message/rfc822", ".mbox": "application/mbox", ".msg": "application/vnd.ms-outlook",
     ".zip": "application/zip", ".tar": "application/x-tar", ".xml": "application/xml", ".png": "image/png", ".jpg": "image/jpeg",
@@ -63,15 +57,15 @@ _SUFFIXES = {
 }  # fmt: skip
 # Macros are a part more in the same package; https://www.iana.org/assignments/media-types (read November 2026).
 _WITH_MACROS = {
-    "application/vnd.ms-word.document.macroenabled.12": _DOCX, "application/vnd.ms-excel.sheet.macroenabled.12": _XLSX,
-    "application/vnd.ms-powerpoint.presentation.macroenabled.12": _PPTX,
+    "application/vnd.ms-word.document.macroenabled.12": DOCX, "application/vnd.ms-excel.sheet.macroenabled.12": XLSX,
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12": PPTX,
 }  # fmt: skip
 # Not every image/: SVG, DXF, X bitmaps and Netpbm may be text by nature.
 _NEVER_TEXT = re.compile(
     r"application/(?:pdf|msword|rtf|epub\+zip|vnd\.ms-(?:excel|powerpoint|word|outlook)\b.*|vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\.(?!.*-flat-xml).*)"
     r"|image/(?:png|jpeg|gif|tiff|webp|bmp|x-ms-bmp|heic|heif|avif|x-icon|vnd\.microsoft\.icon|vnd\.adobe\.photoshop)"
 )
-_VAGUE = {"", _BYTES, "binary/octet-stream", "application/x-download", "text/plain", _XLS, "application/x-empty", "inode/x-empty"}
+_VAGUE = {"", _BYTES, "binary/octet-stream", "application/x-download", "text/plain", XLS, "application/x-empty", "inode/x-empty"}
 # What may turn out to be something that text is the form of.
 _OPEN = {"", _BYTES, "text/plain", "message/rfc822", "application/mbox", "application/xml", "text/xml"}
 _MAIL = {"message/rfc822", "application/mbox"}
@@ -156,7 +150,7 @@ def _misnamed(path: Path, head: bytes, expected: str) -> str:
     if not _is_plainly_text(head) or _PDF_PART.search(head) or _STAND_IN.match(head):
         return expected
     encoding = detect_encoding(path, _HEAD).name
-    is_table = expected == _XLS or sniff_dialect(head.decode(encoding, "ignore")).delimiter
+    is_table = expected == XLS or sniff_dialect(head.decode(encoding, "ignore")).delimiter
     return "text/csv" if is_table else "text/plain"  # .xls: what many programs "export to Excel"
 
 

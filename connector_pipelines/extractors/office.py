@@ -9,15 +9,13 @@ from connector_pipelines.core.errors import Encrypted, Malformed
 from connector_pipelines.core.types import Finding, InputFile
 from connector_pipelines.extractors._bounds import bounded
 from connector_pipelines.extractors._docx import read_document
+from connector_pipelines.extractors._office_types import DOCX, ODF, PPTX, XLS, XLSB, XLSX
 from connector_pipelines.extractors._pptx import read_slides
 from connector_pipelines.extractors._sheets import read_sheets
 from connector_pipelines.extractors._zip import check_archive
 
 __all__ = ["Extractor"]
 
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-_XLS = "application/vnd.ms-excel"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -26,12 +24,12 @@ class Extractor:
 
     version: ClassVar[str] = "2"
     media_types: ClassVar[dict[str, tuple[str, ...]]] = {
-        _DOCX: (".docx", ".docm"),
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (".xlsx", ".xlsm"),
-        _PPTX: (".pptx", ".pptm"),
-        "application/vnd.ms-excel.sheet.binary.macroenabled.12": (".xlsb",),
-        _XLS: (".xls",),
-        "application/vnd.oasis.opendocument.spreadsheet": (".ods",),
+        DOCX: (".docx", ".docm"),
+        XLSX: (".xlsx", ".xlsm"),
+        PPTX: (".pptx", ".pptm"),
+        XLSB: (".xlsb",),
+        XLS: (".xls",),
+        f"{ODF}spreadsheet": (".ods",),
     }
 
     def extract(self, file: InputFile) -> Iterator[Finding]:
@@ -43,9 +41,9 @@ def _extract(file: InputFile) -> Iterator[Finding]:
         head = stream.read(len(_OLE))
     if not head:
         raise Malformed("the file is empty")
-    if file.media_type != _XLS:
+    if file.media_type != XLS:
         if head == _OLE:
             raise Encrypted("the file is protected by a password", advice="save it without one: passwords of office files are not tried")
         check_archive(file.path, file.max_unpacked_bytes)
-    readers = {_DOCX: read_document, _PPTX: read_slides}
+    readers = {DOCX: read_document, PPTX: read_slides}
     yield from readers.get(file.media_type, read_sheets)(file)

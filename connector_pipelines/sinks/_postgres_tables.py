@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 from uuid import UUID
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Unavailable
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Ability, Chunk, Document, DocumentRef, Hit, Probe
 from connector_pipelines.net.postgres import storable, storable_json
+from connector_pipelines.sinks._batches import latest
 from connector_pipelines.sinks._postgres import WRITE_LIMIT, Database, PostgresConfig, schema_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from psycopg.sql import Composable, Composed
 
 __all__ = ["PostgresTables", "hits"]
-
-R = TypeVar("R", bound=DocumentRef)
 
 _FORMAT = "1"
 _INVENTORY_ROWS = 5_000
@@ -107,12 +106,12 @@ class PostgresTables:
             return Probe(account=account, abilities=(Ability("connect", False, detail),))
 
     def put(self, documents: Sequence[Document]) -> None:
-        batch = _latest(documents)
+        batch = latest(documents)
         if batch:
             self._write(map(_document_row, batch), [(d, c) for d in batch for c in d.chunks])
 
     def delete(self, documents: Sequence[DocumentRef]) -> None:
-        batch = _latest(documents)
+        batch = latest(documents)
         if batch:
             self._write(map(_tombstone, batch), [])
 
@@ -248,15 +247,6 @@ class PostgresTables:
 def hits(rows: Sequence[tuple[Any, ...]]) -> list[Hit]:
     """From rows of document, generation, ordinal, score."""
     return [Hit(document_id=str(row[0]), generation=row[1], ordinal=row[2], score=float(row[3])) for row in rows]
-
-
-def _latest(documents: Sequence[R]) -> list[R]:
-    """Of each document the highest generation, of equal ones the last: one statement cannot write a row twice."""
-    latest: dict[str, R] = {}
-    for document in documents:
-        if document.id not in latest or document.generation >= latest[document.id].generation:
-            latest[document.id] = document
-    return list(latest.values())
 
 
 def _document_row(d: Document) -> tuple[object, ...]:

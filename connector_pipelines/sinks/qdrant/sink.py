@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Unavailable
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Ability, Document, DocumentRef, Hit, Probe, Query
+from connector_pipelines.sinks._batches import latest
 from connector_pipelines.sinks.qdrant.collections import Collections, Live
 from connector_pipelines.sinks.qdrant.config import Config
 from connector_pipelines.sinks.qdrant.points import (
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from connector_pipelines.core.types import Vector
 
 __all__ = ["Sink"]
-
-R = TypeVar("R", bound=DocumentRef)
 
 _TRIES = 3
 _PAGE = 1_000
@@ -79,7 +78,7 @@ class Sink:
         return Probe(account=self._server.account, abilities=abilities)
 
     def put(self, documents: Sequence[Document]) -> None:
-        batch = [revised(document) for document in _latest(documents)]
+        batch = [revised(document) for document in latest(documents)]
         if not batch:
             return
         try:
@@ -93,7 +92,7 @@ class Sink:
         raise Unavailable("another writer keeps replacing the same documents", advice="the next try finds out who was last")
 
     def delete(self, documents: Sequence[DocumentRef]) -> None:
-        batch = _latest(documents)
+        batch = latest(documents)
         if not batch:
             return
         try:
@@ -302,15 +301,6 @@ class Sink:
         except ConnectorError as error:
             return Ability("write", False, f"{error}. {error.advice}".rstrip(". "))
         return Ability("write", True, "A deletion of nothing was taken.")
-
-
-def _latest(documents: Sequence[R]) -> list[R]:
-    """Of each document the highest generation, of equal ones the last."""
-    latest: dict[str, R] = {}
-    for document in documents:
-        if document.id not in latest or document.generation >= latest[document.id].generation:
-            latest[document.id] = document
-    return list(latest.values())
 
 
 def _is_late(ref: DocumentRef, held: Held | None) -> bool:
