@@ -148,7 +148,7 @@ def test_no_object_shows_a_secret(installation: Installation, services: Services
         objects: list[Any] = [services.settings, services.settings.s3, services, services.tools, services.database, services.blobs]
         for endpoint in known.endpoints:
             session = stack.enter_context(services.open(endpoint.slug, "a run of the tests"))
-            objects += [endpoint, session, session.endpoint, session.source, open_source(session.endpoint, services.tools)]
+            objects += [endpoint, session, session.endpoint, session.source, open_source(session.endpoint, services)]
             objects += session.sinks.values()
         objects += [open_sink(name, sinks, services.tools) for name in sinks]
         objects += [

@@ -13,7 +13,7 @@ import typer
 from connector_pipelines.cli.outcome import FAILED
 
 if TYPE_CHECKING:
-    from connector_pipelines.core.config import ConnectorsFile
+    from connector_pipelines.core.config import ConnectorConfig, ConnectorsFile
     from connector_pipelines.core.types import Ability, Probe
     from connector_pipelines.pipeline.session import Services
 
@@ -84,7 +84,7 @@ def _only(file: ConnectorsFile, name: str | None) -> ConnectorsFile:
 def _each(services: Services, wanted: ConnectorsFile) -> Iterator[Tried]:
     for connector in wanted.connectors:
         for endpoint in connector.endpoints:
-            yield _tried(f"endpoint {endpoint.slug} ({connector.kind})", partial(_source, connector.kind, endpoint.settings, services))
+            yield _tried(f"endpoint {endpoint.slug} ({connector.kind})", partial(_source, connector, endpoint.settings, services))
     yield _tried("database", lambda: (_database(services), ()))
     sinks = wanted.sinks
     for name in sinks:
@@ -104,11 +104,20 @@ def _tried(what: str, attempt: Callable[[], tuple[Probe, tuple[str, ...]]]) -> T
     return Tried(what=what, account=found.account, abilities=found.abilities, items=items)
 
 
-def _source(kind: str, settings: dict[str, Any], services: Services) -> tuple[Probe, tuple[str, ...]]:
-    from connector_pipelines.registry import source_type
+def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Services) -> tuple[Probe, tuple[str, ...]]:
+    import threading
 
-    made = source_type(kind)
-    source = made(made.config_type.model_validate(settings), services.tools)
+    from connector_pipelines.pipeline.reaching import Account, connector_tools
+    from connector_pipelines.registry import source_type
+    from connector_pipelines.store.catalog.configuration import connector_id
+
+    known = None
+    if connector.auth.type != "none":
+        with services.database.operator() as tx:
+            known = connector_id(tx, connector.tenant, connector.name)
+    account = Account(connector_id=known, connector=connector.name, auth=connector.auth)
+    made = source_type(connector.kind)
+    source = made(made.config_type.model_validate(settings), connector_tools(services, account, threading.Event()))
     try:
         found = source.test()
         return found, tuple(ref.path for ref in islice(source.list(), ITEMS_SHOWN)) if found.works else ()

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+from connector_pipelines.core.auth import Auth, NoAuth
+from connector_pipelines.core.references import SecretReference
 
 __all__ = [
-    "Auth", "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "NoAuth",
-    "OcrSettings", "PartitionsConfig", "Schedule", "SecretReference", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
+    "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "OcrSettings", "PartitionsConfig", "Schedule", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
 ]  # fmt: skip
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*", re.DOTALL)
 
 
 def parse_duration(value: object) -> object:
@@ -40,31 +41,13 @@ def format_duration(value: timedelta) -> str:
     return " ".join(f"{n}{unit}" for n, unit in parts if n) or "0s"
 
 
-def _reference(value: str) -> str:
-    if not _REFERENCE.fullmatch(value):
-        raise ValueError("should be a reference to a secret, env:NAME or file:PATH, never the secret itself (not shown)")
-    return value
-
-
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$", description="Lower-case letters, digits and underscores.")]
-
-SecretReference = Annotated[str, AfterValidator(_reference)]
-"""`env:NAME` or `file:PATH`. A secret in its place is refused before it gets into a row, a form or a log."""
 
 
 class _Model(BaseModel):
     # Inputs hidden: a traceback shows pydantic's error too, and what is wrong may be a secret in the wrong place.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class NoAuth(_Model):
-    """No sign-in: the folder is simply there."""
-
-    type: Literal["none"] = "none"
-
-
-Auth = NoAuth
 
 
 class Interval(_Model):

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from connector_pipelines.core.http import Http, HttpOptions
 from connector_pipelines.core.types import (
     START,
     ChangePage,
     Cursor,
+    DayRange,
     Document,
     DocumentRef,
     FileRef,
     Finding,
     Hit,
     InputFile,
+    Notification,
     Probe,
     Query,
+    Record,
+    Stream,
 )
 
 __all__ = [
-    "ConfirmsAbsence", "EmbedsChunks", "Extractor", "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory",
-    "Tools",
+    "AcceptsWebhooks", "ConfirmsAbsence", "DeclaresStreams", "EmbedsChunks", "Extractor", "FollowsNotifications", "KeepsRecords", "ListsWindows",
+    "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory", "Tools", "WebhookAnswer", "WebhookRequest",
 ]  # fmt: skip
 
 
 class SourceConfig(BaseModel):
-    """Base of every source's settings. A secret is a reference (`core.config.SecretReference`), never a value."""
+    """Base of every source's settings. A secret is a reference (`core.references.SecretReference`), never a value."""
 
     # Inputs hidden: a traceback shows pydantic's error too, and what is wrong may be a secret in the wrong place.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SinkConfig(BaseModel):
-    """Base of every sink's settings. A secret is a reference (`core.config.SecretReference`), never a value."""
+    """Base of every sink's settings. A secret is a reference (`core.references.SecretReference`), never a value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -49,10 +55,14 @@ class Tools:
     Attributes:
         secret: Resolves a secret reference; raises `ConfigurationError` naming the reference.
         database_url: The installation's own Postgres, for sinks that live in it by default.
+        http: A way to a system behind HTTP, signed in as the connector's `auth` says. The connector closes it.
+        stop: Set when the run is to end: whatever waits looks at it.
     """
 
     secret: Callable[[str], SecretStr]
     database_url: SecretStr
+    http: Callable[[HttpOptions], Http]
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @runtime_checkable
@@ -117,6 +127,74 @@ class ConfirmsAbsence(Protocol):
 
 
 @runtime_checkable
+class ListsWindows(Protocol):
+    """Optional: the source can be asked for a span of source time, so that a window costs what is in it."""
+
+    def changes_in(self, days: DayRange) -> Iterator[ChangePage]:
+        """Yield what has a source time in `days` (UTC; a little more is welcome), as delta pages without a cursor. Nothing is told of what is gone."""
+        ...
+
+
+@runtime_checkable
+class DeclaresStreams(Protocol):
+    """Optional: what the source lists are, beside files, records of these streams; they come with their content."""
+
+    def streams(self) -> Sequence[Stream]:
+        """Every stream, from the settings alone."""
+        ...
+
+    def sample(self, stream: str, limit: int) -> Sequence[Record]:
+        """The first few records of a stream, for people to look at."""
+        ...
+
+
+@runtime_checkable
+class FollowsNotifications(Protocol):
+    """Optional: notifications can name what changed, so that only that is fetched."""
+
+    def follow(self, notifications: Sequence[Notification]) -> Iterator[ChangePage] | None:
+        """What the notifications are about as it is now, as delta pages without a cursor; None where they do not name all of it, and the feed is to be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """A call of our webhook as it arrived. Names of headers are in lower case; `body` is the raw bytes."""
+
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAnswer:
+    """What a source makes of a genuine call.
+
+    Attributes:
+        notifications: Delivery id and payload (JSON) of each; none for a handshake.
+        body: What the caller waits to be answered, such as the echo of a challenge; plain text.
+    """
+
+    notifications: tuple[tuple[str, Any], ...] = ()
+    body: str = ""
+
+
+@runtime_checkable
+class AcceptsWebhooks(Protocol):
+    """Optional: the kind has its own way to prove that a call of our webhook is genuine."""
+
+    def accept(self, request: WebhookRequest) -> WebhookAnswer:
+        """Read a call. Asks nobody: it is answered within milliseconds.
+
+        Raises:
+            Forbidden: It is not genuine.
+            Malformed: It is genuine, and not what the kind sends.
+        """
+        ...
+
+
+@runtime_checkable
 class Sink(Protocol):
     """A system that documents are written to. A module of `connector_pipelines.sinks` exports one as ``Sink``.
 
@@ -169,6 +247,15 @@ class Reindexes(Protocol):
 
     def switch(self) -> None:
         """Answer from the index of `model` from now on. Told when nothing is owed any more; does nothing where it does so already."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """Optional, for sinks: keeps the records of streams, not text. It is put documents that carry `record` and no chunks, and no others."""
+
+    def declare(self, endpoint: str, streams: Sequence[Stream]) -> None:
+        """Say what will be put, before the first put of a delivery. What was declared before and no longer is, stays as it is."""
         ...
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NewType, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
 from connector_pipelines.core.findings import Facts, Finding, InputFile, Ocr, Part, Place, Recognising, Section, Shortfall, Untaken
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "Cursor", "DayRange", "Deleted", "Document", "DocumentRef",
-    "Facts", "FileRef", "Finding", "Hit", "InputFile", "Ocr", "Part", "Place", "Probe", "Query", "Recognising", "Section", "Shortfall",
-    "Skipped", "Unlistable", "Untaken", "Upserted", "Vector", "content_hash",
+    "RECORD_TYPE", "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "ColumnType", "Cursor", "DayRange", "Deleted", "Document",
+    "DocumentRef", "Facts", "FileRef", "Finding", "Hit", "InputFile", "Notification", "Ocr", "Part", "Place", "Probe", "Query", "Recognising",
+    "Record", "Section", "Shortfall", "Skipped", "Stream", "Unlistable", "Untaken", "Upserted", "Vector", "content_hash",
 ]  # fmt: skip
 
 Cursor = NewType("Cursor", str)
@@ -25,6 +25,12 @@ Cursor = NewType("Cursor", str)
 
 START = Cursor("")
 """The place before everything: a feed read from here is a snapshot."""
+
+RECORD_TYPE = "application/json"
+"""Media type of a record: one JSON object, UTF-8."""
+
+ColumnType = Literal["text", "integer", "number", "boolean", "timestamp", "date", "json"]
+"""What a field of a record holds: `integer` fits 64 bits, `number` is any other, `timestamp` is an instant, `json` an object or a list."""
 
 Vector: TypeAlias = "NDArray[np.float32]"
 """float32, shape (dimension,). Importing this module does not import numpy."""
@@ -54,6 +60,7 @@ class FileRef:
             file on disk), or None. An id never seen before with the identity of one that vanished is that file, moved.
         url: Where a person opens it, without credentials, or None.
         checksum: Of the bytes of `version`, where the source tells one.
+        stream: Name of the stream whose record this is; None for a file.
     """
 
     id: str
@@ -66,6 +73,7 @@ class FileRef:
     identity: str | None = None
     url: str | None = None
     checksum: Checksum | None = None
+    stream: str | None = None
 
     @property
     def name(self) -> str:
@@ -74,9 +82,15 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """The file exists now, with these facts."""
+    """The file exists now, with these facts.
+
+    Attributes:
+        content: The bytes of `ref.version`, where they came with the listing: `open` is never asked for them. A record's
+            are its JSON object. None: to be fetched.
+    """
 
     ref: FileRef
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,51 @@ class DayRange:
     last: date | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A kind of record a source has: what a table is to a database.
+
+    Attributes:
+        name: Unique in the source; lower-case letters, digits and underscores.
+        primary_key: Fields that together name a record, dotted where they are nested. `FileRef.id` says the same in one text.
+        cursor_field: Field by which newer records are told from older ones, or None.
+        columns: Types of fields by name, as far as they are declared; others are found out from the records.
+        title, body, link: Jinja templates over the fields of a record: what is searched, and where a person opens it. None: the
+            title is made of the primary key, the body of all fields that hold text; an empty body is not searched for.
+    """
+
+    name: str
+    primary_key: tuple[str, ...]
+    cursor_field: str | None = None
+    columns: Mapping[str, ColumnType] = field(default_factory=dict)
+    title: str | None = None
+    body: str | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record of a stream as its source gave it. `fields` is a JSON object."""
+
+    stream: Stream
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What another system told our webhook: a hint to look, never data.
+
+    Attributes:
+        delivery_id: The other side's name for this telling; told again, it is the same.
+        payload: JSON.
+        received_at: Aware, UTC.
+    """
+
+    delivery_id: str
+    payload: Any = field(repr=False)
+    received_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chunk:
     """A unit of embedding.
@@ -172,6 +231,7 @@ class Document(DocumentRef):
         endpoint: Slug of the endpoint it came from.
         acl: Who may see it, as JSON, or None when everyone in the tenant may.
         metadata: JSON object of small facts.
+        record: For sinks that keep records: what this document was made of. Then there are no chunks.
     """
 
     kind: str
@@ -183,6 +243,7 @@ class Document(DocumentRef):
     acl: Mapping[str, object] | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     chunks: tuple[Chunk, ...] = ()
+    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # gene
             found = endpoint(tx, slug)
         if found.kind != self.kind:
             raise ConfigurationError(f"the endpoint {slug!r} is a {found.kind}, not a {self.kind}", advice=f"use `source_{found.kind}`")
-        with closing(open_source(found, services.tools)) as source:
+        with closing(open_source(found, services)) as source:
             yield source
 
     @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -15,6 +16,8 @@ from connector_pipelines.core.config import SinkSettings
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.protocols import Sink, Source, Tools
 from connector_pipelines.core.types import DayRange
+from connector_pipelines.net.http import open_http
+from connector_pipelines.pipeline.reaching import Account, connector_tools
 from connector_pipelines.registry import sink_type, source_type
 from connector_pipelines.settings import Settings, environment
 from connector_pipelines.store.blobs import Blobs, open_blobs
@@ -66,8 +69,9 @@ class Services:
         with self.database.operator() as tx:
             found, sinks = endpoint(tx, slug), sink_settings(tx)
         with ExitStack() as stack:
+            stopping = threading.Event()
             try:
-                source = open_source(found, self.tools)
+                source = open_source(found, self, stopping)
                 stack.callback(source.close)
                 opened = {name: open_sink(name, sinks, self.tools) for name in found.sinks}
             except ConfigurationError as error:
@@ -77,7 +81,9 @@ class Services:
             for sink in opened.values():
                 stack.callback(sink.close)
             me = stack.enter_context(worker(self.database, run_id))
-            yield Session(endpoint=found, source=source, sinks=opened, services=self, worker=me, progress=progress or _silent)
+            yield Session(
+                endpoint=found, source=source, sinks=opened, services=self, worker=me, progress=progress or _silent, stop=stopping
+            )
 
     def close(self) -> None:
         self.database.close()
@@ -111,18 +117,19 @@ def open_services(settings: Settings, database_url: SecretStr) -> Services:
     secrets = Secrets(environment(), settings.config_file.parent)
     s3 = settings.s3
     blobs = open_blobs(None if s3 else settings.home / "objects", s3)
-    return Services(
-        settings=settings, database=Database(database_url), blobs=blobs, tools=Tools(secret=secrets.resolve, database_url=database_url)
-    )
+    tools = Tools(secret=secrets.resolve, database_url=database_url, http=partial(open_http, name="house"))
+    return Services(settings=settings, database=Database(database_url), blobs=blobs, tools=tools)
 
 
-def open_source(found: Endpoint, tools: Tools) -> Source:
-    """The endpoint's source.
+def open_source(found: Endpoint, services: Services, stop: threading.Event | None = None) -> Source:
+    """The endpoint's source, signed in as its connector; what it waits for ends when `stop` is set.
 
     Raises:
         ConfigurationError: The kind is unknown, or its settings do not parse.
     """
     kind = source_type(found.kind)
+    account = Account(connector_id=found.connector_id, connector=found.connector, auth=found.auth)
+    tools = connector_tools(services, account, stop or threading.Event())
     return kind(_parse(f"endpoint {found.slug!r}", kind.config_type, found.settings), tools)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
 
-from connector_pipelines.core.config import SecretReference
 from connector_pipelines.core.errors import PermanentError, Unauthenticated, Unavailable
 from connector_pipelines.core.protocols import SinkConfig, Tools
+from connector_pipelines.core.references import SecretReference
 from connector_pipelines.net.postgres import connect, facts_of, open_pool, postgres_errors
 
 if TYPE_CHECKING:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import SecretStr
 
 from connector_pipelines.core.protocols import Tools
+from connector_pipelines.net.http import open_http
 
 __all__ = ["PLANTED_SECRET", "plain_tools"]
 
@@ -18,4 +21,4 @@ def plain_tools(database_url: str | None = None) -> Tools:
         database_url: Of a Postgres for the sinks that need one; by default one that does not answer.
     """
     url = database_url or f"postgresql://nobody:{PLANTED_SECRET}@127.0.0.1:1/none"
-    return Tools(secret=lambda _reference: SecretStr(PLANTED_SECRET), database_url=SecretStr(url))
+    return Tools(secret=lambda _reference: SecretStr(PLANTED_SECRET), database_url=SecretStr(url), http=partial(open_http, name="test"))

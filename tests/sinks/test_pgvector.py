@@ -225,7 +225,11 @@ class TestConnecting:
 
     def test_a_url_of_its_own_is_resolved_from_its_reference(self, database_url: str) -> None:
         asked: list[str] = []
-        tools = Tools(secret=lambda r: asked.append(r) or SecretStr(database_url), database_url=SecretStr("postgresql://127.0.0.1:1/x"))
+        tools = Tools(
+            secret=lambda r: asked.append(r) or SecretStr(database_url),
+            database_url=SecretStr("postgresql://127.0.0.1:1/x"),
+            http=plain_tools().http,
+        )
         with closing(Sink("vectors", Config(url="env:OTHER_DATABASE_URL"), tools)) as sink:
             assert sink.test().works
         assert set(asked) == {"env:OTHER_DATABASE_URL"}

@@ -128,7 +128,11 @@ def test_tls_that_does_not_come_about_is_unavailable_and_nothing_is_sent_without
 
 
 def test_a_wrong_key_stops_the_sink_and_is_not_told(edge_server: QdrantServer) -> None:
-    tools = Tools(secret=lambda _: plain_tools().secret("").__class__("planted-wrong"), database_url=plain_tools().database_url)
+    tools = Tools(
+        secret=lambda _: plain_tools().secret("").__class__("planted-wrong"),
+        database_url=plain_tools().database_url,
+        http=plain_tools().http,
+    )
     with closing(Sink("vectors", Config(url=edge_server.url, api_key="env:KEY"), tools)) as sink:
         with pytest.raises(Unauthenticated) as refused:
             sink.put([MAKER.document("a", "zebra")])
@@ -137,7 +141,9 @@ def test_a_wrong_key_stops_the_sink_and_is_not_told(edge_server: QdrantServer) -
 
 def test_a_key_that_may_only_read_searches_and_the_probe_says_what_it_may_not(world: World) -> None:
     world.put(MAKER.document("a", "zebra"))
-    tools = Tools(secret=lambda _: plain_tools().secret("").__class__("read-only"), database_url=plain_tools().database_url)
+    tools = Tools(
+        secret=lambda _: plain_tools().secret("").__class__("read-only"), database_url=plain_tools().database_url, http=plain_tools().http
+    )
     with closing(Sink("vectors", world.config(), tools)) as sink:
         assert len(sink.search(MAKER.query("zebra"))) == 1
         assert [a.name for a in sink.test().abilities if not a.works] == ["write"]

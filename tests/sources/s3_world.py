@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Change, FileRef, Skipped, Upserted
 from connector_pipelines.sources.s3 import Config, Source
+from connector_pipelines.testing.tools import plain_tools
 
 
 class Bucket:
@@ -93,7 +94,11 @@ def client(service: str, endpoint: str, access_key: str, secret_key: str, token:
 
 def tools(**by_name: str) -> Tools:
     """Tools whose secret ``env:NAME`` is the argument of that name."""
-    return Tools(secret=lambda reference: SecretStr(by_name[reference.removeprefix("env:")]), database_url=SecretStr("postgresql://"))
+    return Tools(
+        secret=lambda reference: SecretStr(by_name[reference.removeprefix("env:")]),
+        database_url=SecretStr("postgresql://"),
+        http=plain_tools().http,
+    )
 
 
 def changes(source: Source) -> list[Change]:

@@ -7,11 +7,15 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.store.catalog import schema
 from connector_pipelines.store.catalog.database import copy_into
 
 # Of the installation, not of a tenant: no row in them names content.
 SHARED = {"alembic_version", "workers", "sinks", "partitions"}
+
+# The operator's alone: what works for a tenant may not even look.
+OPERATORS = {"secrets", "tokens", "rate_limits", "circuits", "webhook_refusals"}
 
 # The least a row needs, beside its tenant; a new table of a tenant's is to be added here.
 ROWS = {
@@ -31,6 +35,8 @@ ROWS = {
     "sync_logs": "INSERT INTO sync_logs (tenant_id, endpoint_id, run_id, stage) VALUES (%(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'r', 's')",
     "webhook_inbox": "INSERT INTO webhook_inbox (tenant_id, connector_id, delivery_id, payload) VALUES (%(t)s::uuid, md5('c' || %(t)s::text)::uuid, 'd', '{}')",
     "subscriptions": "INSERT INTO subscriptions (tenant_id, connector_id, external_id, resource) VALUES (%(t)s::uuid, md5('c' || %(t)s::text)::uuid, 'x', 'r')",
+    "notifications_owed": """INSERT INTO notifications_owed (tenant_id, endpoint_id, inbox_id)
+                             SELECT tenant_id, md5('e' || %(t)s::text)::uuid, id FROM webhook_inbox WHERE tenant_id = %(t)s::uuid""",
     "outbox": "INSERT INTO outbox (tenant_id, subject, payload) VALUES (%(t)s::uuid, 's', '{}')",
     "audit_log": "INSERT INTO audit_log (tenant_id, actor, action, subject) VALUES (%(t)s::uuid, 'a', 'b', 'c')",
 }
@@ -60,7 +66,13 @@ def count(tx, table):
 
 
 def test_every_table_is_shared_or_a_tenants(database):
-    assert tables(database) == SHARED | set(ROWS) | {"tenants"}
+    assert tables(database) == SHARED | OPERATORS | set(ROWS) | {"tenants"}
+
+
+@pytest.mark.parametrize("table", sorted(OPERATORS))
+def test_what_works_for_a_tenant_may_not_look_at_what_is_the_operators(database, tenants, table):
+    with pytest.raises(ConfigurationError, match="permission denied"), database.tenant(tenants[0]) as tx:
+        count(tx, table)
 
 
 def test_security_is_on_and_forced_in_every_table_of_a_tenants(database):
@@ -70,7 +82,7 @@ def test_security_is_on_and_forced_in_every_table_of_a_tenants(database):
                AND relrowsecurity AND relforcerowsecurity"""
         ).fetchall()
 
-    assert {r["relname"] for r in rows} == tables(database) - SHARED
+    assert {r["relname"] for r in rows} == tables(database) - SHARED - OPERATORS
 
 
 def test_a_tenant_sees_its_rows_and_no_others(database, tenants):

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from connector_pipelines.core.config import Duration, SecretReference
+from connector_pipelines.core.config import Duration
 from connector_pipelines.core.protocols import SinkConfig
+from connector_pipelines.core.references import SecretReference
 
 __all__ = ["Config"]
 

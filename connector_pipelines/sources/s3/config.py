@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from connector_pipelines.core.config import SecretReference
 from connector_pipelines.core.protocols import SourceConfig
+from connector_pipelines.core.references import SecretReference
 from connector_pipelines.sources._globs import Scope
 
 __all__ = ["Ambient", "Anonymous", "Config", "Credentials", "Key", "Profile", "Role"]

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
+from connector_pipelines.core.auth import Auth
 from connector_pipelines.core.config import (
     ConnectorConfig,
     ConnectorsFile,
@@ -24,9 +25,10 @@ from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.store.catalog.database import Transaction
 from connector_pipelines.store.catalog.scheduling import first_due
 
-__all__ = ["Applied", "Endpoint", "Installation", "apply", "endpoint", "installation", "sink_settings", "tenant_named"]
+__all__ = ["Applied", "Endpoint", "Installation", "apply", "connector_id", "endpoint", "installation", "sink_settings", "tenant_named"]
 
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Endpoint:
     connector_id: str
     connector: str
     status: str
+    auth: Auth
     settings: Mapping[str, Any]
     schedule: Schedule
     sinks: tuple[str, ...]
@@ -92,7 +95,7 @@ class Applied:
 
 _ENDPOINTS = """
     SELECT e.id::text, e.slug, e.name, c.kind, e.tenant_id::text, t.name AS tenant, c.id::text AS connector_id, c.name AS connector,
-           c.status, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
+           c.status, c.auth_config AS auth, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
            coalesce(p.timezone, 'UTC') AS timezone, e.cursor, e.deletions_approved, e.removed_at IS NOT NULL AS removed
     FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id LEFT JOIN partitions p ON p.kind = c.kind
 """
@@ -139,6 +142,14 @@ def remember_applied(tx: Transaction, digest: str, *, actor: str) -> None:
         "INSERT INTO audit_log (actor, action, subject, details) VALUES (%s, 'apply_file', 'connectors.yaml', %s)",
         [actor, Jsonb({"sha256": digest})],
     )
+
+
+def connector_id(tx: Transaction, tenant: str, name: str) -> str | None:
+    """The id of a tenant's connector, or None while it is in no row. Needs an operator's transaction."""
+    row = tx.execute(
+        "SELECT c.id::text FROM connectors c JOIN tenants t ON t.id = c.tenant_id WHERE (t.name, c.name) = (%s, %s)", [tenant, name]
+    ).fetchone()
+    return str(row["id"]) if row else None
 
 
 def tenant_named(tx: Transaction, name: str) -> str:
@@ -203,6 +214,7 @@ def _endpoint(row: Mapping[str, Any]) -> Endpoint:
     return Endpoint(
         **{
             **row,
+            "auth": _AUTH.validate_python(row["auth"] or {"type": "none"}),
             "schedule": _SCHEDULE.validate_python(row["schedule"]),
             "extraction": ExtractionLimits.model_validate(row["extraction"]),
             "sinks": tuple(row["sinks"]),
