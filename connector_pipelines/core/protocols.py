@@ -254,7 +254,7 @@ class Reindexes(Protocol):
 class KeepsRecords(Protocol):
     """Optional, for sinks: keeps the records of streams, not text. It is put documents that carry `record` and no chunks, and no others."""
 
-    def declare(self, endpoint: str, streams: Sequence[Stream]) -> None:
+    def declare(self, tenant_id: str, endpoint: str, streams: Sequence[Stream]) -> None:
         """Say what will be put, before the first put of a delivery. What was declared before and no longer is, stays as it is."""
         ...
 
