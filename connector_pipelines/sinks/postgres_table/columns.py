@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from connector_pipelines.core.types import ColumnType
-from connector_pipelines.sinks.postgres_table.values import WIDER, flattened, holder, type_for, type_of
+from connector_pipelines.sinks.postgres_table.values import WIDER, Misfit, flattened, holder, pointer, sure, type_for, type_of
 
 __all__ = ["MORE", "OWN", "Column", "Columns", "identifier"]
 
@@ -40,6 +41,20 @@ class Column:
 
 
 @dataclass(slots=True)
+class _Level:
+    """How the fields of an object are placed without looking long: by name and class of the value.
+
+    Attributes:
+        at: The object's pointer; `depth`: how many more are opened below it.
+    """
+
+    at: str
+    depth: int
+    direct: dict[tuple[str, type], _Place] = field(default_factory=dict)
+    inner: dict[str, _Level] = field(default_factory=dict)
+
+
+@dataclass
 class Columns:
     """The columns of one table as far as they are known, and what is to be changed before the rows can be written.
 
@@ -57,6 +72,9 @@ class Columns:
     beside: list[tuple[Column, Column]] = field(default_factory=list)
     _places: dict[tuple[str, ColumnType], _Place | None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._top = _Level("", self.depth)
+
     @property
     def changed(self) -> bool:
         return bool(self.added or self.widened)
@@ -73,37 +91,75 @@ class Columns:
 
     def rows(self, records: Sequence[Mapping[str, Any]]) -> list[list[object]]:
         """A value for each of `names`, for each record; `known` grows where it must. A field that is null or missing is None."""
-        whole = [at for at, kind in self.declared.items() if kind == "json"]
-        flat = [list(flattened(record, self.depth, whole)) for record in records]
-        self._learn(flat)
-        width = len(self.known)
-        return [self._row(fields, width) for fields in flat]
+        try:
+            return [self._row(record) for record in records]
+        except KeyError:
+            # Of a new field all values are looked at before its column is made.
+            self._learn(records)
+            return [self._row(record) for record in records]
 
-    def _row(self, fields: list[tuple[str, Any]], width: int) -> list[object]:
-        row: list[object] = [None] * width
+    def _row(self, record: Mapping[str, Any]) -> list[object]:
+        """Raises KeyError for what no place is known for."""
+        row: list[object] = [None] * len(self.known)
         more: dict[str, Any] = {}
-        for at, value in fields:
-            if value is None:
-                continue
-            place = self._places[at, type_of(value)]
-            if place is None:
-                more[at] = value
-            else:
-                row[place[0]] = place[1](value)
+        self._fill(row, record, self._top, more)
         if more:
             index, ready = self._places[MORE, "json"] or (0, str)
             row[index] = ready(more)
         return row
 
-    def _learn(self, flat: list[list[tuple[str, Any]]]) -> None:
+    def _fill(self, row: list[object], fields: Mapping[str, Any], level: _Level, more: dict[str, Any]) -> None:
+        direct = level.direct
+        for name, value in fields.items():
+            kind = value.__class__
+            if kind is dict and name in level.inner and value:
+                self._fill(row, value, level.inner[name], more)
+                continue
+            place = direct.get((name, kind))
+            if place is not None:
+                try:
+                    row[place[0]] = place[1](value)
+                    continue
+                except Misfit:
+                    pass
+            if value is not None:
+                self._search(row, name, value, level, more)
+
+    def _search(self, row: list[object], name: str, value: Any, level: _Level, more: dict[str, Any]) -> None:
+        """Find the place of a field the long way, and remember it where the class of the value says enough next time."""
+        here = level.at + pointer(name)
+        if type(value) is dict and value and level.depth and here not in self._whole:
+            level.inner[name] = _Level(here, level.depth - 1)
+            self._fill(row, value, level.inner[name], more)
+            return
+        place = self._places[here, type_of(value)]
+        if place is None:
+            more[here] = value
+            return
+        row[place[0]] = place[1](value)
+        column = self.known[place[0]]
+        if self._first(here) is column and (ready := sure(column.type, type(value))):
+            level.direct[name, type(value)] = (place[0], ready)
+
+    def _first(self, at: str) -> Column | None:
+        return next((c for c in self.known if c.field == at), None)
+
+    def _flattened(self, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        return flattened(record, self.depth, self._whole)
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        return frozenset(at for at, kind in self.declared.items() if kind == "json")
+
+    def _learn(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Find a place for every pair of field and type, those of a field no column is of yet together."""
         met: dict[str, set[ColumnType]] = defaultdict(set)
-        for fields in flat:
-            for at, value in fields:
+        for record in records:
+            for at, value in self._flattened(record):
                 if value is not None and (at, kind := type_of(value)) not in self._places:
                     met[at].add(kind)
         for at, types in met.items():
-            if not any(c.field == at for c in self.known) and len(types) > 1:
+            if self._first(at) is None and len(types) > 1:
                 self._place(at, type_for(types))
             for kind in sorted(types, key=lambda k: (k != "text", k)):  # a date among texts is a text
                 self._place(at, kind)
@@ -113,6 +169,7 @@ class Columns:
             return
         of_field = [c for c in self.known if c.field == at]
         place = self._held(of_field, kind) or self._wider(of_field, kind)
+        self._top = _Level("", self.depth)
         if place is None:
             place = self._new(at, kind, of_field)
         self._places[at, kind] = place
