@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from connector_pipelines.core.config import Duration
 from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.settings_outbound import LOWER_TOO, OutboundSettings, proxy_secrets
+from connector_pipelines.settings_secrets import ConsulSettings, SecretSettings
 from connector_pipelines.telemetry import LogFormat, redact, scrub
 
 if TYPE_CHECKING:
     from connector_pipelines.store.blobs import S3Settings
+    from connector_pipelines.store.sealing import KeySource
+    from connector_pipelines.store.secrets import VaultSettings
 
 __all__ = ["LogLevel", "Settings", "environment", "load_settings"]
 
@@ -27,6 +31,11 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 _POSTGRES = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
 _MINIO = ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+# What is wrong with these is told without what they are: it may hold a secret, or be one.
+_UNTOLD = {
+    "ALL_PROXY", "DATABASE_URL", "HTTPS_PROXY", "HTTP_PROXY", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "CONSUL_HTTP_ADDR", "CONNECTORS_SECRET_KEYS_FILE", "CONNECTORS_VAULT_ROLE_ID", "CONNECTORS_VAULT_SECRET_ID", "VAULT_ADDR",
+    *_MINIO,
+}  # fmt: skip
 
 
 def _absolute(path: Path) -> Path:
@@ -70,7 +79,7 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-class Settings(BaseModel):
+class Settings(SecretSettings, OutboundSettings):
     """Where things are and how much of the machine to use. Built by `load_settings`.
 
     `minio_endpoint`, `minio_access_key` and `minio_secret_key` are all set, or none is.
@@ -180,20 +189,56 @@ class Settings(BaseModel):
             bucket=self.minio_bucket,
             secure=self.minio_secure,
             region=self.minio_region,
+            outbound=self.outbound,
+        )
+
+    @property
+    def sealing_keys(self) -> KeySource:
+        """Where the keys are that seal secrets and tokens in the database; a key of our own is made for a database of our own only."""
+        from connector_pipelines.store.sealing import given_keys, keys_below, keys_in, no_keys
+
+        if self.secret_keys is not None:
+            return given_keys(self.secret_keys)
+        if self.secret_keys_file is not None:
+            return keys_in(self.secret_keys_file)
+        return keys_below(self.home / "secret.keys") if self.database_url is None else no_keys
+
+    @property
+    def vault(self) -> VaultSettings | None:
+        """How Vault is reached; None where `VAULT_ADDR` is not set."""
+        from connector_pipelines.store.secrets import VaultSettings
+
+        if self.vault_address is None:
+            return None
+        return VaultSettings(
+            address=self.vault_address,
+            namespace=self.vault_namespace,
+            ca_file=self.vault_ca,
+            auth=self.vault_auth,
+            auth_mount=self.vault_auth_mount or self.vault_auth,
+            token=self.vault_token,
+            token_file=self.vault_token_file,
+            role_id=self.vault_role_id,
+            secret_id=self.vault_secret_id,
+            role=self.vault_role,
+            jwt_file=self.vault_jwt_file,
+            outbound=self.outbound,
         )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings in `environ`, or in the environment of this process. An empty variable counts as unset.
 
-    Secrets among them are masked in logs from here on.
+    What is not there is read from Consul, where `CONNECTORS_CONSUL_PREFIX` is set. Secrets are masked in logs from here on.
 
     Raises:
         ConfigurationError: One for all mistakes, a line each: the variable, what is wrong with it, the fix.
+        Unavailable: Consul is to be asked, and does not answer.
     """
     variables = environment() if environ is None else environ
     names = [str(field.validation_alias) for field in Settings.model_fields.values()]
-    given = {name: variables[name].strip() for name in names if variables.get(name, "").strip()}
+    given = {name: value for name in names if (value := _value(name, variables))}
+    given = {**_from_consul(given, names), **given}
     for secret in _secrets(given):
         redact(secret)
     incomplete = list(_missing_together(given))
@@ -212,11 +257,33 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def _value(name: str, variables: Mapping[str, str]) -> str:
+    return variables.get(name, "").strip() or (variables.get(name.lower(), "").strip() if name in LOWER_TOO else "")
+
+
+def _from_consul(given: Mapping[str, str], names: Collection[str]) -> Mapping[str, str]:
+    ours = {str(field.validation_alias) for field in ConsulSettings.model_fields.values()}
+    if "CONNECTORS_CONSUL_PREFIX" not in given:
+        return {}
+    from connector_pipelines.settings_consul import consul_values
+
+    redact(given.get("CONSUL_HTTP_TOKEN", ""))
+    try:
+        consul = ConsulSettings.model_validate({name: value for name, value in given.items() if name in ours})
+    except ValidationError as error:
+        wrong = [_mistake(str(fault["loc"][0]), fault["msg"], given) for fault in error.errors(include_input=False)]
+        raise _refused(wrong) from error
+    # Dagster reads its own home from the environment.
+    found = consul_values(consul, set(names) - ours - {"DAGSTER_HOME"})
+    return {name: value for name, value in found.items() if value}
+
+
 def _secrets(given: Mapping[str, str]) -> Iterator[str]:
     found = re.match(r"[^:]+://([^/:@]*):(.*)@[^/]*/?([^?]*)", given.get("DATABASE_URL", ""))
     user, password, database = found.groups() if found else ("", "", "")
     # As it is written there, and as the server knows it.
-    secrets = {given.get("MINIO_SECRET_KEY", ""), password, unquote(password)}
+    tokens = {given.get(name, "") for name in ("MINIO_SECRET_KEY", "VAULT_TOKEN", "CONSUL_HTTP_TOKEN")}
+    secrets = {*tokens, *re.split(r"[,\s]+", given.get("CONNECTORS_SECRET_KEYS", "")), password, unquote(password), *proxy_secrets(given)}
     # connectors:connectors@host/connectors is no secret, and a word that log lines are full of.
     yield from secrets - {"", given.get("MINIO_ACCESS_KEY", ""), user, database}
 
@@ -233,7 +300,7 @@ def _missing_together(given: Mapping[str, str]) -> Iterator[str]:
 
 def _mistake(name: str, problem: str, given: Mapping[str, str]) -> str:
     problem = re.sub(r"^(Value error, |Input )", "", problem)
-    met = "" if name in {"DATABASE_URL", *_MINIO} else f", not {given[name]!r}"
+    met = "" if name in _UNTOLD else f", not {given[name]!r}"
     field = next(f for f in Settings.model_fields.values() if f.validation_alias == name)
     return f"{name}: {problem}{met} ({field.description})"
 

@@ -9,20 +9,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+
+from connector_pipelines.known_secrets import MASK, KnownSecrets
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 __all__ = ["MASK", "LogFormat", "configure_logging", "get_logger", "masked", "redact", "scrub"]
-
-MASK = "***"
-SHORTEST_SECRET = 4
-"""Characters; masking a shorter value wherever it occurs would leave no text readable."""
 
 LogFormat = Literal["console", "json"]
 
@@ -30,7 +26,8 @@ _NAMESPACE = "connector_pipelines"
 # What we call and what logs on its own. They get our handler by name: the root logger belongs to the process, and
 # Dagster's loggers propagate to it.
 _LIBRARIES = ("alembic", "httpcore", "httpx", "minio", "psycopg", "pypdf", "sqlalchemy", "urllib3")
-_WHOLE_WORD_BELOW = 12
+# As `core.references.SCHEMES`, which would bring pydantic into processes that do without.
+_REFERENCES = ("env:", "file:", "vault:", "aws:", "store:")
 _DEEPEST = 6
 
 _SECRET_WORDS = (
@@ -47,24 +44,28 @@ _BEARER = re.compile(r"(?i)\b(bearer\s+)[a-z0-9._~+/=-]{8,}")
 _KEYED = re.compile(
     r"""(?ix)
     (
+      (?<! :[0-9]{12}: )  # an ARN of AWS: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME
       (?: passw(?:or)?d | pwd | passphrase | secret(?:[_-]access)?(?:[_-]key)? | token(?!s) | api[_-]?key | access[_-]?key | private[_-]?key
         | credential | signature | cookie | (?<![a-z])sig | (?<=[?&])(?:key|code|tempauth) )s?
       (?: ["']\s*[:=]\s* | \s*=\s* | \s*:\s*(?=["']) | :\s*(?=[^\s,;&"'})]+\s*(?:$|[\r\n,;}])) )
     )
-    (?! [\[(]? ["']? (?: \*\*\* | (?:env|file|vault): ) )
+    (?! [\[(]? ["']? (?: \*\*\* | (?:env|file|vault|aws|store): ) )
     (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [\[(][^\])]*[\])] | [^\s,;&"'})]+ )
     """
 )
 _CONTROL = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
 
 
-def redact(value: str) -> None:
+def redact(value: str, *, passing: bool = False) -> None:
     """Mask `value` from now on, in every log event of this process and in whatever goes through `scrub`.
 
-    It is also masked as it looks inside a URL and inside a repr, and line by line (a key in PEM form). A value
-    shorter than 12 characters is masked as a whole word only; shorter than `SHORTEST_SECRET`, not at all.
+    It is also masked as it looks inside a URL, inside JSON or HTML and inside a repr, and line by line (a key in PEM form). A value
+    shorter than 12 characters is masked as a whole word only; shorter than 4, not at all.
+
+    Args:
+        passing: It is good for a while only, as an access token or a code: of those, the newest are known.
     """
-    _known.add(value)
+    _known.add(value, passing=passing)
 
 
 def scrub(text: str) -> str:
@@ -75,7 +76,7 @@ def scrub(text: str) -> str:
 def masked(name: str, value: object) -> object:
     """`value` as an event shows it under `name`: scrubbed, or `MASK` where the name says that it is a secret.
 
-    References (`env:NAME`, `file:PATH`) are no secrets. What is not a number, a mapping or a list becomes text.
+    References (`env:NAME`, `vault:MOUNT/PATH#FIELD` and the like) are no secrets. What is not a number, a mapping or a list becomes text.
     """
     return _masked(name, value, 0)
 
@@ -106,29 +107,8 @@ def get_logger(name: str) -> BoundLogger:
     return logger
 
 
-class _Known:
-    """The values to mask, longest first: one that contains another is masked whole."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._forms: tuple[tuple[str, re.Pattern[str] | None], ...] = ()
-
-    def add(self, value: str) -> None:
-        with self._lock:
-            held = {text for text, _ in self._forms}
-            new = [(form, _whole_word(form)) for form in _forms(value) if form not in held]
-            # Readers take the tuple as it is at that moment, without the lock.
-            self._forms = tuple(sorted((*self._forms, *new), key=lambda form: -len(form[0])))
-
-    def mask(self, text: str) -> str:
-        for form, word in self._forms:
-            if form in text:
-                text = word.sub(MASK, text) if word else text.replace(form, MASK)
-        return text
-
-
 # The one thing here that outlives a call: logging is one for the process, and so is what must never appear in it.
-_known = _Known()
+_known = KnownSecrets()
 
 
 class _Event:
@@ -206,7 +186,7 @@ def _to_record(_logger: object, _method: str, event: MutableMapping[str, Any]) -
 def _masked(name: str, value: object, depth: int) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _names_a_secret(name) and not str(value).startswith(("env:", "file:")):
+    if _names_a_secret(name) and not str(value).startswith(_REFERENCES):
         return MASK
     if depth < _DEEPEST and isinstance(value, Mapping):
         return {scrub(str(key)): _masked(str(key), each, depth + 1) for key, each in value.items()}
@@ -217,18 +197,6 @@ def _masked(name: str, value: object, depth: int) -> object:
 
 def _names_a_secret(name: str) -> bool:
     return bool(name) and (bool(_SECRET_NAME.search(name)) or bool(_SECRET_NAME.search(_CAMEL.sub("_", name))))
-
-
-def _forms(value: str) -> set[str]:
-    lines = {line.strip() for line in value.splitlines()} if "\n" in value else set()
-    plain = {value, value.strip(), *(line for line in lines if len(line) >= _WHOLE_WORD_BELOW)}
-    escaped = {form for text in plain for form in (quote(text, safe=""), repr(text)[1:-1], text.replace("\n", "\\n"))}
-    return {form for form in plain | escaped if len(form) >= SHORTEST_SECRET}
-
-
-def _whole_word(form: str) -> re.Pattern[str] | None:
-    # A short password is often a word, such as postgres: masked inside others, it would eat the text.
-    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])") if len(form) < _WHOLE_WORD_BELOW else None
 
 
 def _mask_shapes(text: str) -> str:

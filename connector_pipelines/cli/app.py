@@ -8,16 +8,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from connector_pipelines.cli.auth import auth
 from connector_pipelines.cli.configuring import apply, validate
 from connector_pipelines.cli.deletions import approve, purge
 from connector_pipelines.cli.demo import demo
 from connector_pipelines.cli.dev import dev
+from connector_pipelines.cli.drafting import draft
 from connector_pipelines.cli.failing import failures
+from connector_pipelines.cli.gateway import gateway
+from connector_pipelines.cli.limiting import limits
 from connector_pipelines.cli.migrating import migrate
 from connector_pipelines.cli.outcome import told
 from connector_pipelines.cli.probing import probe
 from connector_pipelines.cli.registered import kinds
 from connector_pipelines.cli.searching import search
+from connector_pipelines.cli.secrets import secrets
 from connector_pipelines.cli.starting import init
 from connector_pipelines.cli.status import status
 from connector_pipelines.cli.syncing import sync
@@ -80,16 +85,21 @@ for _command, _panel in (
     (init, "Begin"),
     (dev, "Begin"),
     (demo, "Begin"),
+    (draft, "Configure"),
     (validate, "Configure"),
     (apply, "Configure"),
     (kinds, "Configure"),
     (probe, "Configure"),
     (sync, "Work"),
     (search, "Work"),
+    (gateway, "Work"),
     (status, "Look"),
     (approve, "Mend"),
     (purge, "Mend"),
     (migrate, "Mend"),
 ):
     app.command(_NAMES.get(_command.__name__), rich_help_panel=_panel)(_command)
+app.add_typer(auth, name="auth", rich_help_panel="Configure")
 app.add_typer(failures, name="failures", rich_help_panel="Look")
+app.add_typer(limits, name="limits", rich_help_panel="Look")
+app.add_typer(secrets, name="secrets", rich_help_panel="Configure")

@@ -24,11 +24,11 @@ MEANING = {
 
 ADVICE = {
     "malformed": "open the file in its own program and save it again; a new version is taken up by itself",
-    "encrypted": "name the password under `extraction.passwords` in connectors.yaml (as `env:NAME`), then `connectors failures retry`",
+    "encrypted": "name the password under `extraction.passwords` in connectors.yaml (as a reference, such as `env:NAME`), then `connectors failures retry`",
     "mismatch": "the file changed while it was read, or arrives damaged: the next sync looks again; if it stays, check the source",
     "not_found": "it is gone at the source; the next sweep (`connectors sync --sweep`) records that",
     "forbidden": "give the account or user we read as the right to this item, then `connectors failures retry`",
-    "unauthenticated": "renew the credentials of the connector, then `connectors sync`",
+    "unauthenticated": "sign the connector in again (`connectors auth status` shows who is), or renew its key; then `connectors sync`",
     "rate_limited": "nothing to do; to be gentler, sync less often",
     "resource": "raise the limit named under `extraction:` of the endpoint in connectors.yaml, then `connectors failures retry`",
     "transient": "nothing to do unless it stays; `connectors failures retry` tries at once",

@@ -13,6 +13,7 @@ import typer
 from connector_pipelines.cli.outcome import FAILED
 
 if TYPE_CHECKING:
+    from connector_pipelines.cli.sampling import Sample
     from connector_pipelines.core.config import ConnectorConfig, ConnectorsFile
     from connector_pipelines.core.types import Ability, Probe
     from connector_pipelines.pipeline.session import Services
@@ -24,16 +25,25 @@ ITEMS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One thing tried. `items` are paths, the first few at its top, for sources."""
+    """One thing tried. `items` are paths, the first few at its top, for sources; of a source of records `samples` instead."""
 
     what: str
     account: str
     abilities: tuple[Ability, ...]
     items: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     @property
     def works(self) -> bool:
         return all(a.works for a in self.abilities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is there to see, as of `Tried`."""
+
+    items: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 def probe(
@@ -85,52 +95,65 @@ def _each(services: Services, wanted: ConnectorsFile) -> Iterator[Tried]:
     for connector in wanted.connectors:
         for endpoint in connector.endpoints:
             yield _tried(f"endpoint {endpoint.slug} ({connector.kind})", partial(_source, connector, endpoint.settings, services))
-    yield _tried("database", lambda: (_database(services), ()))
+    yield _tried("database", lambda: (_database(services), Looked()))
     sinks = wanted.sinks
     for name in sinks:
         yield _tried(f"sink {name} ({sinks[name].kind})", partial(_sink, name, sinks, services))
-    yield _tried("object store", lambda: (services.blobs.test(), ()))
+    yield _tried("object store", lambda: (services.blobs.test(), Looked()))
 
 
-def _tried(what: str, attempt: Callable[[], tuple[Probe, tuple[str, ...]]]) -> Tried:
+def _tried(what: str, attempt: Callable[[], tuple[Probe, Looked]]) -> Tried:
     from connector_pipelines.core.errors import ConnectorError
     from connector_pipelines.core.types import Ability
     from connector_pipelines.telemetry import scrub
 
     try:
-        found, items = attempt()
+        found, looked = attempt()
     except ConnectorError as error:
         return Tried(what=what, account="", abilities=(Ability("reach it", works=False, detail=scrub(f"{error} {error.advice}".strip())),))
-    return Tried(what=what, account=found.account, abilities=found.abilities, items=items)
+    return Tried(what=what, account=found.account, abilities=found.abilities, items=looked.items, samples=looked.samples)
 
 
-def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Services) -> tuple[Probe, tuple[str, ...]]:
+def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Services) -> tuple[Probe, Looked]:
     import threading
 
+    from connector_pipelines.cli.sampling import samples
+    from connector_pipelines.core.protocols import DeclaresStreams
     from connector_pipelines.pipeline.reaching import Account, connector_tools
     from connector_pipelines.registry import source_type
-    from connector_pipelines.store.catalog.configuration import connector_id
 
-    known = None
-    if connector.auth.type != "none":
-        with services.database.operator() as tx:
-            known = connector_id(tx, connector.tenant, connector.name)
-    account = Account(connector_id=known, connector=connector.name, auth=connector.auth)
+    account = Account(connector_id=_row_of(connector, services), connector=connector.name, auth=connector.auth)
     made = source_type(connector.kind)
     source = made(made.config_type.model_validate(settings), connector_tools(services, account, threading.Event()))
     try:
         found = source.test()
-        return found, tuple(ref.path for ref in islice(source.list(), ITEMS_SHOWN)) if found.works else ()
+        if isinstance(source, DeclaresStreams):
+            return found, Looked(samples=tuple(samples(source)))
+        return found, Looked(items=tuple(ref.path for ref in islice(source.list(), ITEMS_SHOWN)) if found.works else ())
     finally:
         source.close()
 
 
-def _sink(name: str, sinks: Any, services: Services) -> tuple[Probe, tuple[str, ...]]:
+def _row_of(connector: ConnectorConfig, services: Services) -> str | None:
+    """The id under which its token is kept; None where it needs none, or was never applied."""
+    from connector_pipelines.store.catalog import schema
+    from connector_pipelines.store.catalog.configuration import connector_id
+
+    if connector.auth.type == "none":
+        return None
+    with services.database.connect() as connection:
+        if schema.current_revision(connection) != schema.HEAD:
+            return None
+    with services.database.operator() as tx:
+        return connector_id(tx, connector.tenant, connector.name)
+
+
+def _sink(name: str, sinks: Any, services: Services) -> tuple[Probe, Looked]:
     from connector_pipelines.pipeline.session import open_sink
 
     sink = open_sink(name, sinks, services.tools)
     try:
-        return sink.test(), ()
+        return sink.test(), Looked()
     finally:
         sink.close()
 
@@ -155,10 +178,13 @@ def _database(services: Services) -> Probe:
 
 def _show(tried: Tried) -> None:
     from connector_pipelines.cli.output import console, mark, one_line, table
+    from connector_pipelines.cli.sampling import show_sample
 
     out = console()
     out.print(f"{tried.what}{f': {one_line(tried.account)}' if tried.account else ''}")
     out.print(table("", "ability", "", rows=[(mark(works=a.works), a.name, a.detail) for a in tried.abilities]))
     for path in tried.items:
         out.print(f"    {one_line(path)}")
+    for sample in tried.samples:
+        show_sample(sample)
     out.print()

@@ -38,7 +38,7 @@ def status(
 def adds_up(one: EndpointStatus) -> bool:
     """Whether every file seen is in exactly one state, and every document is accounted for at each sink."""
     states = one.waiting + one.stored + one.extracted + sum(one.skipped.values()) + sum(one.failed.values())
-    sinks = all(n["delivered"] + n["owed"] + n["failed"] == one.extracted for n in one.sinks.values())
+    sinks = all(n["delivered"] + n["owed"] + n["failed"] + n.get("not_kept", 0) == one.extracted for n in one.sinks.values())
     return states == one.seen and sinks
 
 
@@ -116,6 +116,13 @@ def _notes(one: EndpointStatus) -> list[str]:
         notes.append(f"{one.slug}: the last sync ended{where} with {one.last_error['code']}: {one_line(one.last_error['message'])}")
         if one.last_error.get("advice"):
             notes[-1] += f"\n  fix: {one.last_error['advice']}"
+    if one.notifications:
+        notes.append(f"{one.slug}: {one.notifications} notifications of its webhook wait for the next sync")
+    if one.refused:
+        told = ", ".join(f"{calls} {reason}" for reason, calls in sorted(one.refused.items()))
+        notes.append(
+            f"{one.slug}: calls of the webhook of {one.connector!r} were refused since yesterday: {told}; docs/webhooks.md says why"
+        )
     if one.failed:
         notes.append(f"{one.slug}: `connectors failures --endpoint {one.slug}` lists what failed, with the reasons")
     if one.lacking:

@@ -5,43 +5,22 @@ The same models check the rows made over the API. Each field's description is th
 
 from __future__ import annotations
 
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from connector_pipelines.core.auth import Auth, NoAuth
+from connector_pipelines.core.durations import Duration, format_duration, parse_duration
 from connector_pipelines.core.references import SecretReference
+from connector_pipelines.core.webhooks import WebhookSettings
 
 __all__ = [
-    "ConnectorConfig", "ConnectorsFile", "Cron", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "OcrSettings", "PartitionsConfig", "Schedule", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
+    "ConnectorConfig", "ConnectorsFile", "Cron", "Duration", "EndpointConfig", "ExtractionLimits", "Interval", "Manual", "OcrSettings", "PartitionsConfig", "Schedule", "SinkSettings", "Slug", "TenantConfig", "format_duration", "parse_duration",
 ]  # fmt: skip
 
-_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
-
-
-def parse_duration(value: object) -> object:
-    """`"1h 30m"` and the like to a timedelta; anything that is not text passes through to pydantic."""
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value.strip())
-    if not found or not any(found.groups()):
-        raise ValueError(f"{value!r} is not a duration; write it like 30s, 5m, 1h 30m or 2d")
-    days, hours, minutes, seconds = (int(g or 0) for g in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back."""
-    seconds = int(value.total_seconds())
-    parts = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
-    return " ".join(f"{n}{unit}" for n, unit in parts if n) or "0s"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$", description="Lower-case letters, digits and underscores.")]
 
 
@@ -139,7 +118,7 @@ class ExtractionLimits(_Model):
     max_memory_bytes: int = Field(2 * 1024**3, ge=256 * 1024**2, description="Bytes of address space of one extraction worker.")
     time_limit: Duration = Field(timedelta(minutes=2), description="Wall time for one file.")
     passwords: tuple[SecretReference, ...] = Field(
-        (), description="References (`env:NAME`, `file:PATH`) to passwords tried on encrypted files."
+        (), description="References (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another) to passwords tried on encrypted files."
     )
     ocr: OcrSettings = Field(OcrSettings(), description="Recognition of text in scanned pages and pictures.")
 
@@ -178,7 +157,14 @@ class ConnectorConfig(_Model):
     kind: str = Field(description="What it talks to; `connectors kinds` lists them.")
     tenant: str = Field("default", description="Name of a tenant from `tenants:`.")
     auth: Auth = Field(NoAuth(), description="How to sign in.")
+    webhook: WebhookSettings | None = Field(None, description="How the other system tells us that something changed. Default: it does not.")
     endpoints: tuple[EndpointConfig, ...] = Field(min_length=1, description="What to sync.")
+
+    @model_validator(mode="after")
+    def _addressable(self) -> ConnectorConfig:
+        if self.webhook is not None and "/" in self.name + self.tenant:
+            raise ValueError("a connector with a webhook is a part of its address: neither its name nor its tenant's may have a slash")
+        return self
 
 
 class SinkSettings(_Model):

@@ -26,7 +26,7 @@ class HttpResponse:
     """A whole answer.
 
     Attributes:
-        url: Where it came from in the end, without its query where that held a secret.
+        url: Where it came from in the end, without its query: that may hold a secret, also one that the other side put there.
         headers: Names in lower case; of a repeated one the values are joined by ``, ``.
         content: The body, decoded from its transfer and content encodings.
     """
@@ -64,6 +64,7 @@ class HttpOptions:
             A provider that limits an app and each of its users gets a client per user, and names here what is shared.
         hosts: Further hosts that get our credentials, as ``files.example.com``; what redirects to others goes without.
         headers: Sent with every request.
+        max_requests_per_second: Of the bucket, all processes of the installation together. None: as the other side allows, which is learnt.
         max_connections: At once, by this client.
         max_body_bytes: Of an answer that is read whole.
         connect_timeout, read_timeout, total_timeout: To connect; without a byte; for one answer read whole, retries and waits not counted.
@@ -77,6 +78,7 @@ class HttpOptions:
     bucket: str | None = None
     hosts: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    max_requests_per_second: float | None = None
     max_connections: int = 16
     max_body_bytes: int = 64 * 1024**2
     connect_timeout: timedelta = timedelta(seconds=10)
@@ -152,7 +154,7 @@ class Http(Protocol):
     def download(
         self, url: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
     ) -> AbstractContextManager[Download]:
-        """Ask by GET, for a body of any size, by the fast client. On entering, raises as `request` does."""
+        """Ask by GET, for a body of any size. On entering, raises as `request` does."""
         ...
 
     def close(self) -> None:

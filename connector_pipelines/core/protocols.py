@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from connector_pipelines.core.http import Http, HttpOptions
+from connector_pipelines.core.outbound import Outbound
 from connector_pipelines.core.types import (
     START,
     ChangePage,
@@ -55,6 +56,7 @@ class Tools:
     Attributes:
         secret: Resolves a secret reference; raises `ConfigurationError` naming the reference.
         database_url: The installation's own Postgres, for sinks that live in it by default.
+        outbound: Proxies and authorities, for a connector that brings a client of its own.
         http: A way to a system behind HTTP, signed in as the connector's `auth` says. The connector closes it.
         stop: Set when the run is to end: whatever waits looks at it.
     """
@@ -63,6 +65,7 @@ class Tools:
     database_url: SecretStr
     http: Callable[[HttpOptions], Http]
     stop: threading.Event = field(default_factory=threading.Event)
+    outbound: Outbound = field(default_factory=Outbound)
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "RECORD_TYPE", "START", "Ability", "Change", "ChangePage", "Checksum", "Chunk", "ColumnType", "Cursor", "DayRange", "Deleted", "Document",
+    "RECORD_TYPE", "START", "Ability", "Below", "Change", "ChangePage", "Checksum", "Chunk", "ColumnType", "Cursor", "DayRange", "Deleted", "Document",
     "DocumentRef", "Facts", "FileRef", "Finding", "Hit", "InputFile", "Notification", "Ocr", "Part", "Place", "Probe", "Query", "Recognising",
     "Record", "Section", "Shortfall", "Skipped", "Stream", "Unlistable", "Untaken", "Upserted", "Vector", "content_hash",
 ]  # fmt: skip
@@ -124,7 +124,18 @@ class Unlistable:
     message: str
 
 
-Change = Upserted | Deleted | Skipped | Unlistable
+@dataclass(frozen=True, slots=True)
+class Below:
+    """Of all that lies below `id`, only `ids` are there, and what lies below those: other known ids that begin with `id` and a slash are gone.
+
+    For deltas, of sources whose ids lie below each other: what hangs on a record goes with it.
+    """
+
+    id: str
+    ids: frozenset[str] = frozenset()
+
+
+Change = Upserted | Deleted | Skipped | Unlistable | Below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

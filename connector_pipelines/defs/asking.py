@@ -48,10 +48,11 @@ class Memory(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One run to ask for. `run_key` names these syncs at this attempt for ever."""
+    """One run to ask for. `run_key` names these syncs at this attempt for ever; `notified` are due for notifications alone."""
 
     run_key: str
     slugs: tuple[str, ...]
+    notified: frozenset[str] = frozenset()
 
 
 def ask(
@@ -109,4 +110,4 @@ def _batch(group: Sequence[DueEndpoint], attempts: Mapping[DueEndpoint, int]) ->
     # By id: an endpoint that was purged and made again under its old slug is another, and counts from the start.
     names = sorted(f"{d.slug}:{d.id}:{d.sync_number}:{attempts[d]}" for d in group)
     run_key = names[0] if len(names) == 1 else f"batch:{sha256(' '.join(names).encode()).hexdigest()[:24]}"
-    return Batch(run_key, tuple(d.slug for d in group))
+    return Batch(run_key, tuple(d.slug for d in group), frozenset(d.slug for d in group if d.reason == "notified"))

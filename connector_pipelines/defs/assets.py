@@ -83,6 +83,6 @@ def _sync_asset(known: Known, endpoint: KnownEndpoint) -> dg.AssetsDefinition:
         pool=endpoint.kind,
     )
     def sync(context: dg.AssetExecutionContext, config: SyncConfig, pipeline: PipelineResource) -> Iterator[Any]:
-        yield from materialize_sync(context, pipeline, endpoint, windows, sweep=config.sweep)
+        yield from materialize_sync(context, pipeline, endpoint, windows, config)
 
     return sync

@@ -18,7 +18,8 @@ from connector_pipelines.store.catalog.scheduling import due
 
 __all__ = ["BATCH_TAG", "due_sensor", "sweep_schedule"]
 
-SENSOR_INTERVAL_S = 10
+SENSOR_INTERVAL_S = 5
+"""The daemon looks no more often. A tick with nothing due costs 13 ms of CPU."""
 SWEEP_CRON = "0 3 * * *"
 BATCH_TAG = "connector/batch"
 KIND_TAG = "connector/kind"
@@ -38,7 +39,7 @@ def due_sensor(known: Known, kind: str) -> dg.SensorDefinition:
         target=_sync_assets(known, kind),
         minimum_interval_seconds=SENSOR_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Asks for a run for every {kind} endpoint that is due: by schedule, by request, or for what a sync left over.",
+        description=f"Asks for a run for every {kind} endpoint that is due: by schedule, by request, by a webhook, or for what a sync left over.",
     )
     def sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
         now = datetime.now(UTC)
@@ -88,7 +89,8 @@ def _sync_assets(known: Known, kind: str) -> dg.AssetSelection:
 
 
 def _request(kind: str, batch: Batch, *, sweep: bool = False) -> dg.RunRequest:
-    config = {operation_name(kind, slug, SYNC): SyncConfig(sweep=True) for slug in batch.slugs} if sweep else {}
+    asked = {slug: SyncConfig(sweep=sweep, notified=slug in batch.notified) for slug in batch.slugs if sweep or slug in batch.notified}
+    config = {operation_name(kind, slug, SYNC): config for slug, config in asked.items()}
     return dg.RunRequest(
         run_key=batch.run_key,
         asset_selection=[sync_key(kind, slug) for slug in batch.slugs],

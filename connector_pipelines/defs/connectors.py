@@ -47,7 +47,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # gene
 
     @contextmanager
     def open_with(self, settings: Mapping[str, Any]) -> Iterator[Source]:
-        """A source with settings of its own, where a secret is a reference (`env:NAME`, `file:PATH`).
+        """A source with settings of its own, where a secret is a reference (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another).
 
         Raises:
             ConfigurationError: The settings do not parse.

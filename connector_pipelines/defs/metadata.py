@@ -89,7 +89,7 @@ def _of_stage(stage: str, day: DayCounts) -> dict[str, int]:
         }  # fmt: skip
     else:
         delivered = day.delivered.get(stage, 0)
-        counts = {"delivered": delivered, "owed": max(0, day.extracted + day.parts_extracted - delivered)}
+        counts = {"delivered": delivered, "owed": max(0, day.wanted_by(stage) - delivered)}
     return {**counts, "dagster/partition_row_count": next(iter(counts.values()))}
 
 

@@ -40,10 +40,14 @@ class SyncConfig(dg.Config):
     """Run config of a sync."""
 
     sweep: bool = Field(False, description="Look at everything, not only at what changed, and mend what the sinks hold.")
+    notified: bool = Field(
+        default=False,
+        description="Set by the sensor: look only at what notifications are about, where the source can and nothing else is due.",
+    )
 
 
 def materialize_sync(
-    context: dg.AssetExecutionContext, pipeline: PipelineResource, endpoint: KnownEndpoint, windows: PartitionsConfig, *, sweep: bool
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, endpoint: KnownEndpoint, windows: PartitionsConfig, config: SyncConfig
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Sync the endpoint. Raises as `faults.told` does."""
     key = sync_key(endpoint.kind, endpoint.slug)
@@ -57,20 +61,20 @@ def materialize_sync(
         teller = Teller(context, key, pipeline.heard)
         with pipeline.services().open(endpoint.slug, context.run.run_id, progress=teller) as session:
             sessions.append(session)
-            result = _synced(context, pipeline, session, windows, sweep=sweep)
-            checks = list(evaluate(session, key, sweep=sweep)) if result is not None else []
+            result = _synced(context, pipeline, session, windows, config)
+            checks = list(evaluate(session, key, sweep=config.sweep)) if result is not None else []
     if result is not None:
         yield dg.MaterializeResult(asset_key=key, metadata=result)
         yield from checks
 
 
 def _synced(
-    context: dg.AssetExecutionContext, pipeline: PipelineResource, session: Session, windows: PartitionsConfig, *, sweep: bool
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, session: Session, windows: PartitionsConfig, config: SyncConfig
 ) -> dict[str, Any] | None:
     started = time.monotonic()
     report = SyncReport()
     try:
-        sync(session, sweep=sweep, report=report)
+        sync(session, sweep=config.sweep, notified=config.notified, report=report)
     except Busy as busy:
         context.log.info("%s: nothing to do here", busy)
         pipeline.left_to_another(session.endpoint.slug, busy)
@@ -80,7 +84,7 @@ def _synced(
         _tell_windows(context, session, report, windows)
         raise
     touched = _tell_windows(context, session, report, windows)
-    also = {"windows": touched, "sweep": sweep, "mended": report.mended, "seconds": round(time.monotonic() - started, 3)}
+    also = {"windows": touched, "sweep": config.sweep, "mended": report.mended, "seconds": round(time.monotonic() - started, 3)}
     return _metadata(session, report, also)
 
 
@@ -109,7 +113,8 @@ def _metadata(session: Session, report: SyncReport, also: dict[str, Any]) -> dic
         status = endpoint_status(tx, session.endpoint.slug)[0]
         failures = failures_of(tx, session.endpoint.slug, limit=WORST)
     did = {f"run/{stage}/{name}": n for stage, one in report.stages.items() for name, n in one.counts.items() if n}
-    return {**_standing(status), **also, **did, "failures": failures_table(failures)}
+    asked = {"requests": dg.MetadataValue.json(session.requests.summary())} if session.requests.requests else {}
+    return {**_standing(status), **also, **did, **asked, "failures": failures_table(failures)}
 
 
 def _standing(status: EndpointStatus) -> dict[str, Any]:

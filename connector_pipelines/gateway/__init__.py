@@ -1,1 +1,1 @@
-"""The front door, and the one thing that talks to Dagster's GraphQL."""
+"""The front door: webhooks over HTTP, and the one thing that talks to Dagster's GraphQL."""

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -42,8 +43,8 @@ _PRIVILEGE = frozenset({"42501", "3D000", "0LP01"})
 _PASSES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300", "53200", "25P03"})
 
 
-def connect(url: SecretStr, *, autocommit: bool = False) -> Connection[Any]:
-    """A connection of one's own, closed by the caller.
+def connect(url: SecretStr, *, autocommit: bool = False, within_s: int = CONNECT_TIMEOUT_S) -> Connection[Any]:
+    """A connection of one's own, closed by the caller; made within `within_s` seconds (at least 2, libpq says).
 
     Raises:
         Unavailable: No server answers there.
@@ -54,7 +55,7 @@ def connect(url: SecretStr, *, autocommit: bool = False) -> Connection[Any]:
 
     facts_of(url)
     with postgres_errors("connect to Postgres"):
-        found = WatchfulConnection.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=CONNECT_TIMEOUT_S, **KEEPALIVES)
+        found = WatchfulConnection.connect(url.get_secret_value(), autocommit=autocommit, connect_timeout=within_s, **KEEPALIVES)
     found.url = url.get_secret_value()
     return found
 
@@ -176,8 +177,8 @@ def storable_json(value: object) -> Any:
         return {storable(str(k)): storable_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [storable_json(v) for v in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int) else storable(str(value))
 
 

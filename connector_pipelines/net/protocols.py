@@ -10,12 +10,15 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
 from pydantic import SecretStr
 
-__all__ = ["Answered", "Breaker", "ClientCertificate", "Limiter", "SignIn", "StoredToken", "TokenStore"]
+from connector_pipelines.core.errors import ConnectorError
+
+__all__ = [
+    "Answered", "Breaker", "ClientCertificate", "Limiter", "LockedToken", "SignIn", "Token", "TokenFailure", "TokenState", "TokenStore",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class SignIn(Protocol):
         ...
 
     def refused(self, headers: Mapping[str, str]) -> bool:
-        """Told that a request with `headers` was answered 401; whether another try makes sense, with a token fetched anew."""
+        """Told that a request with `headers` was answered 401; whether another try makes sense, with a token fetched anew. Raises as `headers`."""
         ...
 
 
@@ -75,8 +78,11 @@ class Answered:
 class Limiter(Protocol):
     """Says when the next request of a bucket may be sent; shared by all processes of an installation."""
 
-    def admit(self, bucket: str, *, within_s: float, stop: threading.Event) -> None:
-        """Return when a request may be sent.
+    def admit(self, bucket: str, *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
+        """Return when a request may be sent; in the thread that sends it, and then calls `learn`.
+
+        Args:
+            at_most: Requests a second that all processes together never exceed; None for no such limit.
 
         Raises:
             RateLimited: That is further away than `within_s`; `retry_after_s` says how far.
@@ -97,41 +103,67 @@ class Breaker(Protocol):
         ...
 
     def record(self, circuit: str, *, works: bool) -> None:
-        """Take in how a request ended; any answer but 5xx works."""
+        """Take in how a request ended, in the thread that called `check`; any answer but 5xx works. Of a request that was never sent, nothing."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredToken:
+class Token:
     """What a token endpoint gave us.
 
     Attributes:
-        expires_at: Of the access token, aware, UTC; None where it was not said.
-        generation: Rises with each that is stored.
+        lifetime_s: Seconds it is good for from when it was given; None where that was not said.
         account: Who is signed in, where known.
-        failed_at: When fetching one anew failed last, since this one was stored; None if it did not.
+        extra: What else the answer said in short texts, such as Salesforce's ``instance_url``.
     """
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
-    expires_at: datetime | None = None
+    lifetime_s: float | None = None
     scopes: tuple[str, ...] = ()
-    generation: int = 0
     account: str = ""
-    failed_at: datetime | None = None
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFailure:
+    """How fetching a token failed last. `error` is as `ConnectorError.as_json`; `ago_s` is by the store's clock."""
+
+    error: Mapping[str, str]
+    ago_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenState:
+    """What is kept of one connector's token. Spans are by the store's clock, as of the reading: machines' clocks differ.
+
+    Attributes:
+        token: None before somebody signed in, or a first one was fetched.
+        generation: Rises with each token stored.
+        left_s: Seconds until it expires, negative afterwards; None where that was not said.
+        settings: `OAuth2Auth.fingerprint` of the settings it was fetched with.
+        failure: Since this token was stored; None if there was none.
+        interrupted: The next one was asked for, and the answer never stored: who asked was killed, or it did not arrive.
+    """
+
+    token: Token | None = None
+    generation: int = 0
+    left_s: float | None = None
+    settings: str = ""
+    failure: TokenFailure | None = None
+    interrupted: bool = False
 
 
 class TokenStore(Protocol):
     """Keeps the token of one connector, sealed; shared by all processes."""
 
-    def read(self) -> StoredToken | None: ...
+    def read(self) -> TokenState: ...
 
-    def locked(self, *, within_s: float) -> AbstractContextManager[LockedToken]:
-        """Hold the connector's token: nobody else stores one meanwhile. Let go when the block ends or the process dies.
+    def locked(self, *, within_s: float, stop: threading.Event) -> AbstractContextManager[LockedToken]:
+        """Hold the connector's token: nobody else fetches one meanwhile. Let go when the block ends or the process dies.
 
         Raises:
-            Unavailable: Somebody holds it for longer than `within_s`.
+            Busy: Somebody holds it for longer than `within_s`, or `stop` was set.
         """
         ...
 
@@ -139,16 +171,22 @@ class TokenStore(Protocol):
 class LockedToken(Protocol):
     """A connector's token, held."""
 
-    def read(self) -> StoredToken | None:
+    def read(self) -> TokenState:
         """As it is stored now, whatever was read before."""
         ...
 
-    def save(self, token: StoredToken) -> StoredToken:
-        """Store it durably, before anybody uses it; with its new generation."""
+    def asking(self) -> None:
+        """Note that a token is asked for from here on; a store that cannot be written to says so before the other side has given one."""
         ...
 
-    def failed(self, at: datetime) -> None:
-        """Note that fetching one anew failed."""
+    def save(self, token: Token, *, settings: str) -> TokenState:
+        """Store it durably, before anybody uses it; as it is stored then."""
         ...
 
-    def forget(self) -> None: ...
+    def failed(self, error: ConnectorError) -> None:
+        """Note that fetching one failed, for all processes."""
+        ...
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        ...

@@ -14,11 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from connector_pipelines.core.config import ConnectorsFile
 from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.protocols import AcceptsWebhooks, DeclaresStreams, KeepsRecords
 from connector_pipelines.pipeline._marked_yaml import MarkedYaml, Where
 from connector_pipelines.pipeline._mistakes import explain, suggestion
 from connector_pipelines.registry import Role, kinds, sink_type, source_type
 
-__all__ = ["cross_checks", "with_absolute_paths"]
+__all__ = ["config_type", "cross_checks", "has_streams", "keeps_records", "with_absolute_paths"]
 
 # A sink's name is the last part of an asset key, beside these.
 _STAGES = frozenset({"documents", "files", "listing", "models", "sync"})
@@ -40,7 +41,9 @@ def cross_checks(marked: MarkedYaml, base: Path) -> _Found:
     yield from _sinks(marked.data, base)
     for where, connector in connectors:
         yield from _kind((*where, "kind"), connector, "source")
+        yield from _webhook((*where, "webhook", "verify", "type"), connector)
     for where, endpoint, connector in endpoints:
+        yield from _sinks_of_records(marked.data, where, endpoint, connector)
         yield from _settings((*where, "settings"), endpoint, config_type("source", connector.get("kind")), base)
     yield from _partitions(marked.data)
 
@@ -60,6 +63,22 @@ def config_type(role: Role, kind: object) -> type[BaseModel] | None:
         if role == "source":
             return source_type(str(kind)).config_type
         return sink_type(str(kind)).config_type
+    except ConfigurationError:
+        return None
+
+
+def has_streams(kind: object) -> bool | None:
+    """Whether a source of that kind can have streams of records; None where there is no such kind, or it does not import."""
+    try:
+        return issubclass(source_type(str(kind)), DeclaresStreams)
+    except ConfigurationError:
+        return None
+
+
+def keeps_records(kind: object) -> bool | None:
+    """Whether a sink of that kind keeps records, and nothing else; None as above."""
+    try:
+        return issubclass(sink_type(str(kind)), KeepsRecords)
     except ConfigurationError:
         return None
 
@@ -105,6 +124,20 @@ def _sinks(data: object, base: Path) -> _Found:
             yield from _settings(("sinks", name, "settings"), sink, config_type("sink", sink.get("kind")), base)
 
 
+def _sinks_of_records(data: object, where: Where, endpoint: dict[str, Any], connector: dict[str, Any]) -> _Found:
+    sinks = data.get("sinks") if isinstance(data, dict) else None
+    named = endpoint.get("sinks")
+    if not isinstance(sinks, dict) or not isinstance(named, list) or has_streams(connector.get("kind")) is not False:
+        return
+    for position, name in enumerate(named):
+        sink = sinks.get(name) if isinstance(name, str) else None
+        if isinstance(sink, dict) and keeps_records(sink.get("kind")):
+            yield (
+                (*where, "sinks", position),
+                f"the sink {name!r} ({sink.get('kind')}) keeps the records of streams, and a {connector.get('kind')} has no streams; leave it out",
+            )
+
+
 def _kind(where: Where, block: dict[str, Any], role: Role) -> _Found:
     ask: dict[str, Callable[[str], object]] = {"source": source_type, "sink": sink_type}
     if isinstance(kind := block.get("kind"), str):
@@ -112,6 +145,19 @@ def _kind(where: Where, block: dict[str, Any], role: Role) -> _Found:
             ask[role](kind)
         except ConfigurationError as error:
             yield where, str(error)
+
+
+def _webhook(where: Where, connector: dict[str, Any]) -> _Found:
+    webhook = connector.get("webhook")
+    verify = webhook.get("verify") if isinstance(webhook, dict) else None
+    if not isinstance(verify, dict) or verify.get("type") != "source":
+        return
+    try:
+        able = issubclass(source_type(str(connector.get("kind"))), AcceptsWebhooks)
+    except ConfigurationError:
+        return  # the kind's own mistake
+    if not able:
+        yield where, f"the kind {connector.get('kind')!r} has no way of its own to prove calls; verify them with `hmac` or `token`"
 
 
 def _settings(where: Where, block: dict[str, Any], model: type[BaseModel] | None, base: Path) -> _Found:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connector_pipelines.core.config import ConnectorConfig, ConnectorsFile, EndpointConfig, SinkSettings
 from connector_pipelines.core.errors import ConfigurationError
-from connector_pipelines.pipeline._cross_checks import config_type, cross_checks, with_absolute_paths
+from connector_pipelines.pipeline._cross_checks import config_type, cross_checks, has_streams, keeps_records, with_absolute_paths
 from connector_pipelines.pipeline._marked_yaml import Mistake, Unreadable, parse
 from connector_pipelines.pipeline._mistakes import dotted, explain
 from connector_pipelines.registry import Role
@@ -113,7 +113,7 @@ def read_connectors_file(path: Path) -> ConnectorsFile:
     mistakes = [*marked.duplicates, *(Mistake(marked.line(where), where, text) for where, text in found)]
     if mistakes:
         raise _refused(path, mistakes)
-    return _with_absolute_paths(file, base)
+    return _with_usual_sinks(_with_absolute_paths(file, base))
 
 
 def template(root: str) -> str:
@@ -152,6 +152,20 @@ def _with_absolute_paths(file: ConnectorsFile, base: Path) -> ConnectorsFile:
     connectors = tuple(_connector(connector, base) for connector in file.connectors)
     sinks = {name: _settings("sink", sink.kind, sink, base) for name, sink in file.sinks.items()}
     return file.model_copy(update={"connectors": connectors, "sinks": sinks})
+
+
+def _with_usual_sinks(file: ConnectorsFile) -> ConnectorsFile:
+    """Sinks that keep records left out of what "all of them" means, where a source has none to keep."""
+    of_records = {name for name, sink in file.sinks.items() if keeps_records(sink.kind)}
+    usual = tuple(name for name in file.sinks if name not in of_records)
+    if not of_records:
+        return file
+    connectors = tuple(c if has_streams(c.kind) else c.model_copy(update={"endpoints": _to(usual, c.endpoints)}) for c in file.connectors)
+    return file.model_copy(update={"connectors": connectors})
+
+
+def _to(sinks: tuple[str, ...], endpoints: Sequence[EndpointConfig]) -> tuple[EndpointConfig, ...]:
+    return tuple(one if one.sinks is not None else one.model_copy(update={"sinks": sinks}) for one in endpoints)
 
 
 def _connector(connector: ConnectorConfig, base: Path) -> ConnectorConfig:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector_pipelines.core.errors import ConfigurationError, ConnectorError, TransientError, Unauthenticated
 from connector_pipelines.core.protocols import EmbedsChunks, Settles, Sink
 from connector_pipelines.core.types import Chunk, Document
+from connector_pipelines.pipeline.delivering_records import deliver_records
 from connector_pipelines.pipeline.embedding import canonical_name, load_model
 from connector_pipelines.pipeline.reindexing import switch_if_filled
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Scope, Session
+from connector_pipelines.pipeline.telling import tell
 from connector_pipelines.store.catalog import deliveries
-from connector_pipelines.store.catalog.deliveries import FailedDelivery, Owed
-from connector_pipelines.store.catalog.failures import ItemFailure, backoff
+from connector_pipelines.store.catalog.deliveries import Owed
 from connector_pipelines.store.catalog.reports import StageLog
 
 if TYPE_CHECKING:
@@ -28,25 +27,31 @@ BATCH_DOCUMENTS = 200
 BATCH_CHUNKS = 2000
 """Chunks held in memory at once; one document with more goes alone."""
 
-REMOVAL_PAUSE = timedelta(minutes=30)
-
 
 def deliver(session: Session, log: StageLog, scope: Scope, sink_name: str) -> StageReport:
     """Tell one sink everything it is owed in the scope: documents to hold, documents to hold no more."""
     report, sink = StageReport(sink_name, counts=log.counts), session.sinks[sink_name]
     endpoint, database = session.endpoint, session.database
     with database.tenant(endpoint.tenant_id) as tx:
-        deliveries.plan(tx, endpoint, sink_name)
-    while owed := _claim(session, sink_name, scope):
-        for batch in _batches(owed):
-            _tell(session, sink, sink_name, batch, report)
-            done = report.counts["delivered"] + report.counts["removed"]
-            session.progress(Progress(endpoint=endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
+        deliveries.plan(tx, endpoint, sink_name, session.record_sinks)
+    if sink_name in session.record_sinks:
+        deliver_records(session, sink_name, scope, report)
+    else:
+        _deliver_text(session, sink_name, scope, report)
     if report.counts["delivered"] and isinstance(sink, Settles):
         sink.settle()
     if report.counts["delivered"] or report.counts["removed"]:
         switch_if_filled(session, sink_name)
     return report
+
+
+def _deliver_text(session: Session, sink_name: str, scope: Scope, report: StageReport) -> None:
+    sink = session.sinks[sink_name]
+    while owed := _claim(session, sink_name, scope):
+        for batch in _batches(owed):
+            _tell(session, sink, sink_name, batch, report)
+            done = report.counts["delivered"] + report.counts["removed"]
+            session.progress(Progress(endpoint=session.endpoint.slug, stage=sink_name, done=done, failed=report.counts["failed"]))
 
 
 def _claim(session: Session, sink: str, scope: Scope) -> list[Owed]:
@@ -68,12 +73,14 @@ def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: St
     """Removals first: what should not be found any more is gone soonest."""
     endpoint, database = session.endpoint, session.database
     removals, puts = [o for o in batch if not o.put], [o for o in batch if o.put]
-    failed = _each(lambda some: sink.delete(deliveries.refs(endpoint, some)), removals, name, session)
+    failed = tell(lambda some: sink.delete(deliveries.refs(endpoint, some)), removals, name, session.clock())
     with database.tenant(endpoint.tenant_id) as tx:
         documents, changed = deliveries.documents(tx, endpoint, puts)
     by_id = {d.id: d for d in documents}
     current = [o for o in puts if o.document_id in by_id]
-    failed += _each(lambda some: sink.put(_embedded(session, sink, [by_id[o.document_id or ""] for o in some])), current, name, session)
+    failed += tell(
+        lambda some: sink.put(_embedded(session, sink, [by_id[o.document_id or ""] for o in some])), current, name, session.clock()
+    )
     bad = {f.owed.file_id for f in failed} | {o.file_id for o in changed}
     told = [o for o in batch if o.file_id not in bad]
     with database.tenant(endpoint.tenant_id) as tx:
@@ -85,27 +92,6 @@ def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: St
         report.add("chunks", one.day, one.chunks if one.put else 0)
     for fault in failed:
         report.add("failed" if fault.failure.retry_at is None else "retried_later", fault.owed.day)
-
-
-def _each(tell: Callable[[list[Owed]], None], owed: list[Owed], sink: str, session: Session) -> list[FailedDelivery]:
-    """Tell a batch; where the sink refuses it for an item's sake, one by one, so that one document fails alone."""
-    if not owed:
-        return []
-    try:
-        tell(owed)
-    except (TransientError, ConfigurationError, Unauthenticated):
-        raise
-    except ConnectorError as error:
-        if len(owed) > 1:
-            return [f for one in owed for f in _each(tell, [one], sink, session)]
-        bad, attempts = owed[0], owed[0].attempts + 1
-        # A removal is never given up: what should not be found must go.
-        retry_at = backoff(error, attempts, session.clock()) if bad.put else session.clock() + REMOVAL_PAUSE
-        failure = ItemFailure(
-            item=bad.path, file_id=bad.file_id, stage="deliver", sink=sink, error=error, attempts=attempts, retry_at=retry_at
-        )
-        return [FailedDelivery(bad, failure)]
-    return []
 
 
 def _embedded(session: Session, sink: Sink, documents: list[Document]) -> list[Document]:

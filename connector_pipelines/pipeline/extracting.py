@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector_pipelines.core.config import ExtractionLimits
@@ -14,8 +16,10 @@ from connector_pipelines.pipeline.draining import Work, drain
 from connector_pipelines.pipeline.faults import item_failure
 from connector_pipelines.pipeline.parts import store_parts, too_deep
 from connector_pipelines.pipeline.recognition import ocr_of
+from connector_pipelines.pipeline.records import make_documents
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Scope, Session
+from connector_pipelines.store.blobs import Slice
 from connector_pipelines.store.catalog import work
 from connector_pipelines.store.catalog.failures import ItemFailure
 from connector_pipelines.store.catalog.reports import StageLog
@@ -31,10 +35,11 @@ Outcome = work.Extracted | work.SkippedFile | work.Failed
 
 
 def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageReport:
-    """Turn every stored file of the scope into a document, in worker processes that may be killed."""
+    """Turn everything stored of the scope into documents: records in this process, files in workers that may be killed."""
     from connector_pipelines.extractors._pool import ExtractionPool, Limits
 
     report = StageReport(STAGE, counts=log.counts)
+    make_documents(session, scope, report)
     endpoint, database = session.endpoint, session.database
     with database.tenant(endpoint.tenant_id) as tx:
         total = work.waiting(tx, endpoint, status="stored", days=scope.days, now=session.clock())
@@ -73,8 +78,7 @@ def _extract(session: Session, pool: ExtractionPool, limits: ExtractionLimits, p
 
 
 def _extracted(session: Session, pool: ExtractionPool, limits: ExtractionLimits, passwords: tuple[str, ...], file: work.Claimed) -> Outcome:
-    blobs = session.services.blobs
-    with blobs.local_copy(file.blob_key or "") as path, blobs.scratch_folder() as folder:
+    with _bytes_of(session, file) as path, session.services.blobs.scratch_folder() as folder:
         found = pool.extract(
             InputFile(
                 path=path,
@@ -98,6 +102,14 @@ def _extracted(session: Session, pool: ExtractionPool, limits: ExtractionLimits,
     made_by = f"{found.extractor} {found.version}, chunks {chunking.VERSION}"
     shortfall = _shortfall(session, file, (*found.shortfalls, *([deep] if deep else ())))
     return work.Extracted(file, found.media_type, made_by, found.facts, chunking.chunk(found.sections), parts=parts, shortfall=shortfall)
+
+
+def _bytes_of(session: Session, file: work.Claimed) -> AbstractContextManager[Path]:
+    blobs, key = session.services.blobs, file.blob_key or ""
+    if file.sha256 is None or key.endswith(file.sha256.hex()):
+        return blobs.local_copy(key)
+    # Its content came with the listing, and others' lie in the same object.
+    return blobs.local_slice(Slice(key, file.blob_position, file.blob_size))
 
 
 def _shortfall(session: Session, file: work.Claimed, met: Sequence[Shortfall]) -> ItemFailure | None:

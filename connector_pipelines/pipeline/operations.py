@@ -37,10 +37,11 @@ def stages_of(session: Session) -> tuple[str, ...]:
     return (*STAGES, *session.endpoint.sinks)
 
 
-def sync(session: Session, *, sweep: bool = False, report: SyncReport | None = None) -> SyncReport:
+def sync(session: Session, *, sweep: bool = False, notified: bool = False, report: SyncReport | None = None) -> SyncReport:
     """One pass: what changed is noticed and taken through every stage.
 
-    With `sweep`, everything is looked at, and what the sinks hold is mended. A stage that cannot go on does not keep the
+    With `sweep`, everything is looked at, and what the sinks hold is mended. With `notified`, only what notifications are about, where the
+    source can and nothing else asks for this sync. A stage that cannot go on does not keep the
     later ones from what waits for them: the first error is raised at the end. `report` is filled as the stages go, for
     callers who want it although the sync raises.
 
@@ -57,10 +58,12 @@ def sync(session: Session, *, sweep: bool = False, report: SyncReport | None = N
             session = replace(session, endpoint=endpoint(tx, session.endpoint.slug))
         started_at = session.clock()
         with session.database.operator() as tx:
-            scheduling.begin(tx, session.endpoint.id, session.endpoint.schedule, started_at)
+            only_notified = scheduling.begin(
+                tx, session.endpoint.id, session.endpoint.schedule, started_at, notified=notified and not sweep
+            )
         error: BaseException | None = None
         try:
-            _run_stages(session, report, sweep=sweep)
+            _run_stages(session, report, sweep=sweep, only_notified=only_notified)
             _raise_first(session, report)
         except BaseException as stopped:
             error = stopped
@@ -71,7 +74,8 @@ def sync(session: Session, *, sweep: bool = False, report: SyncReport | None = N
 
 
 def run_stage(session: Session, stage: str, days: DayRange, *, redo_first: bool = False, sweep: bool = True) -> StageReport:
-    """Run one stage for the windows chosen. `listing` reads the whole source, once, however many windows.
+    """Run one stage for the windows chosen. `listing` asks once, however many windows: for those alone where the source can be
+    asked so (`ListsWindows`), else for everything it has.
 
     Raises:
         Busy: Another worker is listing this endpoint and did not finish within five minutes.
@@ -133,7 +137,7 @@ def _owe(session: Session, sink: str, wrong: Sequence[str], holds: dict[str, int
     )
 
 
-def _run_stages(session: Session, report: SyncReport, *, sweep: bool) -> None:
+def _run_stages(session: Session, report: SyncReport, *, sweep: bool, only_notified: bool) -> None:
     if sweep:
         try:
             report.mended = heal_sinks(session)
@@ -143,7 +147,7 @@ def _run_stages(session: Session, report: SyncReport, *, sweep: bool) -> None:
         if stage == "files" and _stopped(report.errors.get("listing")):
             continue  # Who was refused once is not to knock again for each file.
         try:
-            report.stages[stage] = _logged(session, stage, DayRange(), sweep=sweep)
+            report.stages[stage] = _logged(session, stage, DayRange(), sweep=sweep, only_notified=only_notified)
         except ConnectorError as error:
             report.errors[stage] = error
 
@@ -152,10 +156,10 @@ def _stopped(error: Exception | None) -> bool:
     return isinstance(error, ConfigurationError) or (isinstance(error, ConnectorError) and error.stops_connector)
 
 
-def _logged(session: Session, stage: str, days: DayRange, *, sweep: bool = False) -> StageReport:
+def _logged(session: Session, stage: str, days: DayRange, *, sweep: bool = False, only_notified: bool = False) -> StageReport:
     with stage_log(session.database, session.endpoint, session.worker.run_id, stage) as log, _claims_let_go(session):
         if stage == "listing":
-            return list_changes(session, log, sweep=sweep)
+            return list_changes(session, log, days=days, sweep=sweep, only_notified=only_notified)
         if stage == "files":
             return download_files(session, log, Scope(days=days))
         if stage == "documents":

@@ -99,8 +99,8 @@ def _delete_objects(services: Services, endpoint: Endpoint, me: Worker) -> tuple
         if administration.another_is_alive(tx, me):
             return True, 0
         orphans = administration.unreferenced_blobs(tx, endpoint.tenant_id)
-        services.blobs.delete(key for key, _ in orphans)
-    return False, sum(size for _, size in orphans)
+        services.blobs.delete(key for key, _ in orphans.objects)
+    return False, sum(size for _, size in orphans.objects)
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

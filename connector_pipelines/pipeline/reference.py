@@ -28,7 +28,7 @@ _PREFACE = """\
 
 Made from the models by `python -m connector_pipelines.pipeline.reference > docs/reference/configuration.md`; change
 the descriptions there, not this page. Durations are written like `30s`, `5m`, `1h 30m` or `2d`. A secret is a
-reference, `env:NAME` or `file:PATH`, never the value itself.
+reference, such as `env:NAME` or `vault:MOUNT/PATH#FIELD`, never the value itself: see [secrets](../secrets.md).
 """
 
 _HEAD = ["Field", "Type", "Default", "What it says"]
@@ -90,7 +90,9 @@ def _about(kind: Kind) -> str:
 
 
 def _variables() -> str:
-    fields = Settings.model_fields.values()
+    # Those that most people look at first; the rest is in the order of their places.
+    own = Settings.__annotations__
+    fields = [field for _, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] not in own)]
     rows = [[f"`{field.validation_alias}`", _type(field), _default(field), field.description or ""] for field in fields]
     return _table(["Variable", *_HEAD[1:]], rows)
 
@@ -101,8 +103,12 @@ def _row(name: str, field: FieldInfo) -> list[str]:
 
 def _type(field: FieldInfo) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
-    limits = [f"{sign} {value}" for name, sign in signs.items() for m in field.metadata if (value := getattr(m, name, None)) is not None]
+    limits = [f"{sign} {_bound(value)}" for name, sign in signs.items() for m in field.metadata if (value := getattr(m, name, None)) is not None]
     return ", ".join((_spelled(field.annotation), *limits))
+
+
+def _bound(value: object) -> object:
+    return format_duration(value) if isinstance(value, timedelta) else value
 
 
 def _spelled(annotation: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from connector_pipelines.pipeline.session import Services
 from connector_pipelines.store.catalog import retention
-from connector_pipelines.store.catalog.administration import unreferenced_blobs
+from connector_pipelines.store.catalog.administration import unknown_objects, unreferenced_blobs
 from connector_pipelines.store.catalog.workers import Worker, worker
 
 __all__ = ["Forgotten", "forget_history"]
@@ -26,8 +27,8 @@ class Forgotten:
 
     Attributes:
         rows: By table.
-        objects: Stored objects that no file refers to any more.
-        bytes: Of those.
+        objects: Stored objects that no file refers to any more, and those nobody ever spoke of.
+        bytes: Of those; of an object with many blobs, of the last that were referred to.
         left: Whether some were left because runs are at work; they go another night.
     """
 
@@ -61,8 +62,30 @@ def _delete_objects(services: Services, me: Worker, tenant_id: str, sizes: list[
         with services.database.operator() as tx:
             if not retention.wait_until_alone(tx, me, patience_s):
                 return False
-            found = unreferenced_blobs(tx, tenant_id, limit=OBJECTS)
-            services.blobs.delete(key for key, _ in found)
-        sizes += [size for _, size in found]
-        if len(found) < OBJECTS:
-            return True
+            found = unreferenced_blobs(tx, tenant_id, objects=OBJECTS)
+            services.blobs.delete(key for key, _ in found.objects)
+        sizes += [size for _, size in found.objects]
+        if found.looked_at < OBJECTS:
+            return _delete_unknown(services, me, tenant_id, sizes, patience_s)
+
+
+def _delete_unknown(services: Services, me: Worker, tenant_id: str, sizes: list[int], patience_s: float) -> bool:
+    """Delete objects that no row speaks of. Looked for while others are at work, and looked at again when none is."""
+    for keys in _batches(services.blobs.keys(tenant_id), OBJECTS):
+        with services.database.operator() as tx:
+            strangers = unknown_objects(tx, keys)
+        if not strangers:
+            continue
+        with services.database.operator() as tx:
+            if not retention.wait_until_alone(tx, me, patience_s):
+                return False
+            strangers = unknown_objects(tx, strangers)
+            sizes += [services.blobs.size(key) or 0 for key in strangers]
+            services.blobs.delete(strangers)
+    return True
+
+
+def _batches(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while batch := list(islice(rest, size)):
+        yield batch

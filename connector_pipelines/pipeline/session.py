@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -14,17 +15,21 @@ from pydantic import SecretStr, ValidationError
 
 from connector_pipelines.core.config import SinkSettings
 from connector_pipelines.core.errors import ConfigurationError
-from connector_pipelines.core.protocols import Sink, Source, Tools
+from connector_pipelines.core.protocols import KeepsRecords, Sink, Source, Tools
 from connector_pipelines.core.types import DayRange
-from connector_pipelines.net.http import open_http
+from connector_pipelines.net.http import Counters, open_http
+from connector_pipelines.net.limits import Limits
+from connector_pipelines.pipeline.keeping import open_secrets
 from connector_pipelines.pipeline.reaching import Account, connector_tools
 from connector_pipelines.registry import sink_type, source_type
-from connector_pipelines.settings import Settings, environment
+from connector_pipelines.settings import Settings
 from connector_pipelines.store.blobs import Blobs, open_blobs
 from connector_pipelines.store.catalog.configuration import Endpoint, endpoint, sink_settings
 from connector_pipelines.store.catalog.database import Database
+from connector_pipelines.store.catalog.limits import PostgresLimits
 from connector_pipelines.store.catalog.scheduling import stop
 from connector_pipelines.store.catalog.workers import Worker, worker
+from connector_pipelines.store.sealing import Sealer
 from connector_pipelines.store.secrets import Secrets
 
 __all__ = ["Progress", "Scope", "Services", "Session", "open_services", "open_sink", "open_source"]
@@ -57,6 +62,9 @@ class Services:
     database: Database
     blobs: Blobs
     tools: Tools
+    secrets: Secrets
+    sealer: Sealer
+    limits: Limits
 
     @contextmanager
     def open(self, slug: str, run_id: str, *, progress: Callable[[Progress], None] | None = None) -> Iterator[Session]:
@@ -69,11 +77,12 @@ class Services:
         with self.database.operator() as tx:
             found, sinks = endpoint(tx, slug), sink_settings(tx)
         with ExitStack() as stack:
-            stopping = threading.Event()
+            stopping, requests = threading.Event(), Counters()
             try:
-                source = open_source(found, self, stopping)
+                mine = self.acting_for(f"run {run_id}")
+                source = open_source(found, mine, stopping, requests)
                 stack.callback(source.close)
-                opened = {name: open_sink(name, sinks, self.tools) for name in found.sinks}
+                opened = {name: open_sink(name, sinks, mine.tools) for name in found.sinks}
             except ConfigurationError as error:
                 with self.database.operator() as tx:
                     stop(tx, found.id, error.as_json(), datetime.now(UTC))
@@ -82,11 +91,19 @@ class Services:
                 stack.callback(sink.close)
             me = stack.enter_context(worker(self.database, run_id))
             yield Session(
-                endpoint=found, source=source, sinks=opened, services=self, worker=me, progress=progress or _silent, stop=stopping
-            )
+                endpoint=found, source=source, sinks=opened, services=mine, worker=me, progress=progress or _silent, stop=stopping,
+                requests=requests,
+            )  # fmt: skip
 
     def close(self) -> None:
+        self.limits.close()
+        self.secrets.close()
         self.database.close()
+
+    def acting_for(self, actor: str) -> Services:
+        """The same, with secrets fetched in the name of `actor`."""
+        secrets = self.secrets.acting_for(actor)
+        return replace(self, secrets=secrets, tools=replace(self.tools, secret=secrets.resolve))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +113,8 @@ class Session:
     Attributes:
         stop: Set when the run is to end: whatever takes long looks at it.
         clock: Now, aware, UTC.
+        requests: What was asked of the other side by HTTP.
+        noted: By day, documents of records that the listing made; the stage of documents tells of them.
     """
 
     endpoint: Endpoint
@@ -106,30 +125,49 @@ class Session:
     progress: Callable[[Progress], None]
     stop: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    noted: Counter[date] = field(default_factory=Counter)
+    requests: Counters = field(default_factory=Counters)
 
     @property
     def database(self) -> Database:
         return self.services.database
 
+    @property
+    def record_sinks(self) -> frozenset[str]:
+        """Names of the sinks that keep records, and no text."""
+        return frozenset(name for name, sink in self.sinks.items() if isinstance(sink, KeepsRecords))
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether any sink keeps text."""
+        return len(self.record_sinks) < len(self.sinks)
+
 
 def open_services(settings: Settings, database_url: SecretStr) -> Services:
     """The services of this process on the given database; connects on first use."""
-    secrets = Secrets(environment(), settings.config_file.parent)
+    database, sealer = Database(database_url), Sealer(settings.sealing_keys)
+    secrets = open_secrets(settings, database, sealer)
     s3 = settings.s3
     blobs = open_blobs(None if s3 else settings.home / "objects", s3)
-    tools = Tools(secret=secrets.resolve, database_url=database_url, http=partial(open_http, name="house"))
-    return Services(settings=settings, database=Database(database_url), blobs=blobs, tools=tools)
+    tools = Tools(
+        secret=secrets.resolve,
+        database_url=database_url,
+        http=partial(open_http, name="house", outbound=settings.outbound),
+        outbound=settings.outbound,
+    )
+    limits = Limits(PostgresLimits(database_url))
+    return Services(settings=settings, database=database, blobs=blobs, tools=tools, secrets=secrets, sealer=sealer, limits=limits)
 
 
-def open_source(found: Endpoint, services: Services, stop: threading.Event | None = None) -> Source:
-    """The endpoint's source, signed in as its connector; what it waits for ends when `stop` is set.
+def open_source(found: Endpoint, services: Services, stop: threading.Event | None = None, requests: Counters | None = None) -> Source:
+    """The endpoint's source, signed in as its connector; what it waits for ends when `stop` is set, its requests are counted in `requests`.
 
     Raises:
         ConfigurationError: The kind is unknown, or its settings do not parse.
     """
     kind = source_type(found.kind)
     account = Account(connector_id=found.connector_id, connector=found.connector, auth=found.auth)
-    tools = connector_tools(services, account, stop or threading.Event())
+    tools = connector_tools(services, account, stop or threading.Event(), requests)
     return kind(_parse(f"endpoint {found.slug!r}", kind.config_type, found.settings), tools)
 
 

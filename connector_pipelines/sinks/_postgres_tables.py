@@ -195,7 +195,11 @@ class PostgresTables:
         return list(cursor.execute(self._sql(_INVENTORY), [tenant_id, endpoint, after, _INVENTORY_ROWS]))
 
     def _exists(self, cursor: Cursor[Any]) -> bool:
-        cursor.execute("SELECT to_regclass(quote_ident(%s) || '.about') IS NOT NULL", [self._schema])
+        # Not by to_regclass: it may answer from what the session remembers from before it waited for the lock.
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'about')",
+            [self._schema],
+        )
         return bool(_value(cursor))
 
     def _create(self, cursor: Cursor[Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from connector_pipelines.core.protocols import Source
-from connector_pipelines.core.types import START, ChangePage, Cursor, Deleted, FileRef, Skipped, Upserted
+from connector_pipelines.core.types import START, Below, ChangePage, Cursor, Deleted, FileRef, Skipped, Upserted
 
-__all__ = ["Reading", "RefusingWorld", "World", "content", "mirrored", "read"]
+__all__ = ["DatedWorld", "Reading", "RefusingWorld", "World", "content", "mirrored", "read"]
 
 
 class World(Protocol):
@@ -34,6 +35,14 @@ class World(Protocol):
 
     def vanish(self) -> None:
         """Take away what is synced as a whole: the folder, the drive, the account's right to see it."""
+        ...
+
+
+class DatedWorld(World, Protocol):
+    """A world where the source time of a file can be chosen; for `WindowsContract`."""
+
+    def put_at(self, name: str, body: bytes, at: datetime) -> str:
+        """As `put`, with this source time; aware, UTC."""
         ...
 
 
@@ -69,6 +78,12 @@ class Reading:
     def refs(self) -> dict[str, FileRef]:
         return {ref.id: ref for ref in self.named}
 
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """What came with the listing, by id."""
+        changes = (change for page in self.pages for change in page.changes if isinstance(change, Upserted))
+        return {change.ref.id: change.content for change in changes if change.content is not None}
+
 
 def read(source: Source, cursor: Cursor = START) -> Reading:
     pages = tuple(source.changes(cursor))
@@ -86,6 +101,13 @@ def mirrored(known: dict[str, FileRef], pages: Iterable[ChangePage]) -> dict[str
                 mirror[ref.id] = ref
             case Deleted(gone) | Skipped(gone):
                 mirror.pop(gone, None)
+            case Below(place, ids):
+                kept = tuple(f"{each}/" for each in ids)
+                mirror = {
+                    known_id: ref
+                    for known_id, ref in mirror.items()
+                    if not known_id.startswith(f"{place}/") or known_id in ids or known_id.startswith(kept)
+                }
     return mirror
 
 

@@ -6,16 +6,20 @@
 
 A kind that has a feed can be begun by copying `Source`: `_snapshot` and `_delta` are where the calls to the real
 service go.
+
+With `streams`, what is named ``STREAM/…`` after one of them is a record of it, its bytes a JSON object that comes with the
+listing; with `inline`, so do the bytes of everything else.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -23,16 +27,45 @@ from pydantic import Field
 
 from connector_pipelines.core.errors import ConfigurationError, Forbidden, NotFound
 from connector_pipelines.core.protocols import SourceConfig, Tools
-from connector_pipelines.core.types import START, Ability, Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Probe, Upserted
+from connector_pipelines.core.types import (
+    RECORD_TYPE,
+    START,
+    Ability,
+    Change,
+    ChangePage,
+    Checksum,
+    ColumnType,
+    Cursor,
+    DayRange,
+    Deleted,
+    FileRef,
+    Probe,
+    Record,
+    Stream,
+    Upserted,
+)  # fmt: skip
 
-__all__ = ["Config", "Service", "Source"]
+__all__ = ["Config", "Service", "Source", "StreamConfig"]
 
 _WRITTEN_AT: Final = datetime(2026, 5, 17, 12, tzinfo=UTC)
 _CHUNK_BYTES: Final = 64 * 1024
 
 
+class StreamConfig(SourceConfig):
+    """As `core.types.Stream` says."""
+
+    name: str = Field(description="What the names of its records begin with.")
+    primary_key: tuple[str, ...] = Field(("id",), description="Fields that name a record.")
+    columns: dict[str, ColumnType] = Field(default_factory=dict, description="Types of fields.")
+    title: str | None = Field(None, description="Template.")
+    body: str | None = Field(None, description="Template.")
+    link: str | None = Field(None, description="Template.")
+
+
 class Config(SourceConfig):
     page_size: int = Field(3, ge=1, description="Changes in a page.")
+    inline: bool = Field(False, description="Whether bytes come with the listing.")
+    streams: tuple[StreamConfig, ...] = Field((), description="Streams of records.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +73,11 @@ class _File:
     name: str
     body: bytes
     revision: int
+    written_at: datetime
 
 
 class Service:
-    """The other side: files by id, and an event for every change. A `RefusingWorld` of the source suite."""
+    """The other side: files by id, and an event for every change. A `RefusingWorld` and a `DatedWorld` of the source suite."""
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -54,12 +88,15 @@ class Service:
         self._lock = threading.Lock()
         self._next_id = 0
 
-    def put(self, name: str, body: bytes) -> str:
+    def put(self, name: str, body: bytes, at: datetime = _WRITTEN_AT) -> str:
         with self._lock:
             file_id = next((i for i, file in self.files.items() if file.name == name), None) or self._new_id()
-            self.files[file_id] = _File(name, body, len(self.events))
+            self.files[file_id] = _File(name, body, len(self.events), at)
             self.events.append(file_id)
         return file_id
+
+    def put_at(self, name: str, body: bytes, at: datetime) -> str:
+        return self.put(name, body, at)
 
     def remove(self, file_id: str) -> None:
         with self._lock:
@@ -122,6 +159,23 @@ class Source:
     def close(self) -> None:
         """Nothing to let go of."""
 
+    def changes_in(self, days: DayRange) -> Iterator[ChangePage]:
+        self._check()
+        within = [i for i, file in tuple(self._service.files.items()) if _is_within(file.written_at.date(), days)]
+        for changes in self._pages(within):
+            yield ChangePage(changes=changes)
+        if not within:
+            yield ChangePage(changes=())
+
+    def streams(self) -> Sequence[Stream]:
+        return tuple(Stream(**dict(stream)) for stream in self._config.streams)
+
+    def sample(self, stream: str, limit: int) -> Sequence[Record]:
+        self._check()
+        (found,) = [one for one in self.streams() if one.name == stream]
+        bodies = (file.body for file in tuple(self._service.files.values()) if self._stream_of(file) == stream)
+        return tuple(Record(stream=found, fields=json.loads(body)) for body in islice(bodies, limit))
+
     def _snapshot(self) -> Iterator[ChangePage]:
         # Taken before listing, so that nothing changed meanwhile is missed.
         end = len(self._service.events)
@@ -143,17 +197,29 @@ class Source:
             yield tuple(self._change(file_id) for file_id in page)
 
     def _change(self, file_id: str) -> Change:
-        return Upserted(self._ref(file_id)) if file_id in self._service.files else Deleted(file_id)
+        file = self._service.files.get(file_id)
+        if file is None:
+            return Deleted(file_id)
+        comes_along = self._config.inline or self._stream_of(file) is not None
+        return Upserted(self._ref(file_id), file.body if comes_along else None)
+
+    def _stream_of(self, file: _File) -> str | None:
+        """The stream whose record it is."""
+        begins_with = file.name.partition("/")[0]
+        return begins_with if "/" in file.name and begins_with in {stream.name for stream in self._config.streams} else None
 
     def _ref(self, file_id: str) -> FileRef:
         file = self._service.files[file_id]
+        stream = self._stream_of(file)
+        usual = "text/plain" if file.name.endswith(".txt") else "application/octet-stream"
         return FileRef(
             id=file_id,
             path=file.name,
             version=str(file.revision),
-            media_type="text/plain" if file.name.endswith(".txt") else "application/octet-stream",
+            media_type=usual if stream is None else RECORD_TYPE,
             size=len(file.body),
-            modified_at=_WRITTEN_AT,
+            modified_at=file.written_at,
+            stream=stream,
             url=f"memory://{file_id}",
             checksum=Checksum("sha256", hashlib.sha256(file.body).hexdigest()),
         )
@@ -164,3 +230,7 @@ class Source:
     def _check(self) -> None:
         if not self._service.is_there:
             raise ConfigurationError("What is synced from memory is not there", advice="Make another service.")
+
+
+def _is_within(day: date, days: DayRange) -> bool:
+    return (days.first or day) <= day <= (days.last or day)

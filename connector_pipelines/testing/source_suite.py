@@ -18,6 +18,10 @@ more than two; build it with `plain_tools`, whose secrets are looked for where t
 cannot do at all is said by overriding `several`, `names` or `alike`; what only some can is a contract of its own
 (`RefusalContract`), inherited beside this one. Override the fixture `again` with a second instance over the same
 world. A source that implements `ConfirmsAbsence` is tested for it without being asked.
+
+Where every item brings its content along with the listing, inherit `InlineSourceContract` instead: nothing is opened then. Where
+items are records of streams, `RecordsContract` beside it, and `body_of` says which part of a record the world was given.
+`WindowsContract` is for sources that can be asked for a span of source time.
 """
 
 from __future__ import annotations
@@ -27,15 +31,31 @@ import pytest
 from connector_pipelines.core.errors import Forbidden
 from connector_pipelines.core.protocols import Source
 from connector_pipelines.testing._source_changes import ChangesContract
+from connector_pipelines.testing._source_inline import InlineContract, RecordsContract, WindowsContract
 from connector_pipelines.testing._source_items import ItemsContract
-from connector_pipelines.testing._source_world import RefusingWorld, World, content, read
+from connector_pipelines.testing._source_opens import OpensContract
+from connector_pipelines.testing._source_world import DatedWorld, Reading, RefusingWorld, World, content, read
 from connector_pipelines.testing.tools import plain_tools
 
-__all__ = ["RefusalContract", "RefusingWorld", "SourceContract", "World", "plain_tools"]
+__all__ = [
+    "DatedWorld", "InlineContract", "InlineSourceContract", "RecordsContract", "RefusalContract", "RefusingWorld", "SourceContract",
+    "WindowsContract", "World", "plain_tools",
+]  # fmt: skip
 
 
-class SourceContract(ChangesContract, ItemsContract):
+class SourceContract(ChangesContract, ItemsContract, OpensContract):
     """Fixtures to give: `world`, `source`."""
+
+
+class InlineSourceContract(ChangesContract, ItemsContract, InlineContract):
+    """For sources of which every item comes with its content. Fixtures to give: `world`, `source`."""
+
+    def whole_of(self, source: Source, reading: Reading, file_id: str) -> bytes:  # noqa: ARG002 - of a file, the source is asked
+        return reading.contents[file_id]
+
+    def body_of(self, content: bytes) -> bytes:
+        """Override where what is put into the world is only a part of the bytes that the source has of it, such as a field."""
+        return content
 
 
 class RefusalContract:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connector_pipelines.cli.gateway import PORT
+
 if TYPE_CHECKING:
     from connector_pipelines.settings import Settings
 
@@ -15,6 +17,9 @@ __all__ = ["dev"]
 
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the Dagster UI, on 127.0.0.1.")] = 3000,
+    gateway_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Of the gateway, on 127.0.0.1; it runs while a connector has `webhook:`.")
+    ] = PORT,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the UI in a browser.")] = False,
 ) -> None:
     """Run everything here: the local database where DATABASE_URL names none, and Dagster with its UI, schedules and sensors.
@@ -27,7 +32,7 @@ def dev(
 
     settings = quiet_settings()
     _ensure_configured(settings)
-    supervise(settings, port, browser=not no_browser and sys.stdout.isatty())
+    supervise(settings, port, gateway_port, browser=not no_browser and sys.stdout.isatty())
 
 
 def _ensure_configured(settings: Settings) -> None:

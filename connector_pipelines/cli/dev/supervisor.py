@@ -16,6 +16,7 @@ from types import FrameType
 from pydantic import SecretStr
 
 from connector_pipelines.cli.dev.family import Record, end_family, end_leftovers, read_record, spawn, write_record
+from connector_pipelines.cli.dev.front import Front
 from connector_pipelines.cli.dev.logs import LogTail, rotate
 from connector_pipelines.cli.dev.watching import FileWatch, LocationWatch, RowsWatch, warn
 from connector_pipelines.cli.opening import apply_if_there
@@ -48,7 +49,7 @@ RESTARTS = 5
 RESTARTS_WITHIN_S = 600.0
 
 
-def supervise(settings: Settings, port: int, *, browser: bool) -> None:
+def supervise(settings: Settings, port: int, gateway_port: int, *, browser: bool) -> None:
     """Run the installation until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
@@ -61,10 +62,12 @@ def supervise(settings: Settings, port: int, *, browser: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt), _interruptible(), _alone(settings.home / "dev.lock", record):
         if end_leftovers(record):
             print("ended what a `connectors dev` that was killed had left running", flush=True)
+        front = Front(settings, gateway_port)
+        front.end_leftovers()
         _check_port(port)
         with _database(settings) as (services, postgres):
             apply_if_there(services)
-            house = _House(settings, port, services, postgres, record, browser)
+            house = _House(settings, port, services, postgres, record, browser, front)
             try:
                 house.run()
             finally:
@@ -93,6 +96,7 @@ class _House:
     postgres: EmbeddedPostgres | None
     record_path: Path
     browser: bool
+    front: Front
     process: subprocess.Popen[bytes] | None = None
     record: Record | None = None
     ready: bool = False
@@ -124,6 +128,7 @@ class _House:
             if file_due.now():
                 file.look(self.services)
             self._look_after_dagster(rows)
+            self.front.look_after(self.services, self._environ())
             if self.ready and rows_due.now() and (revision := rows.differs(self.services)) is not None:
                 self._reload(rows, revision)
             if self.ready and location_due.now():
@@ -138,14 +143,15 @@ class _House:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: again.append(number))
         print("\nending …", flush=True)
+        self.front.stop()
         # Reaped while waiting: a zombie is no member of the family any more.
         clean = end_family(self.record, gently_s=STOP_S, hurry=lambda: bool(again) or self.process is None)
         self.process.wait(timeout=10)
         self.record_path.unlink(missing_ok=True)
         print("ended" if clean else "ended; some processes had to be killed, their work goes on at the next start", flush=True)
 
-    def _start(self) -> None:
-        environ = {
+    def _environ(self) -> dict[str, str]:
+        return {
             **environment(),
             "CONNECTORS_HOME": str(self.settings.home),
             "CONNECTORS_CONFIG": str(self.settings.config_file),
@@ -153,9 +159,11 @@ class _House:
             "DAGSTER_WEBSERVER_URL": self.url,
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _start(self) -> None:
         workspace = str(workspace_file(self.settings))
         command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(self.port)]
-        self.process, self.record = spawn(command, environ, self.log, self.port)
+        self.process, self.record = spawn(command, self._environ(), self.log, self.port)
         write_record(self.record_path, self.record)
         self.ready, self.told_slow, self.had_outage, self.started_at = False, False, False, time.monotonic()
         self.starts.append(self.started_at)

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from connector_pipelines.core.types import ColumnType
-from connector_pipelines.sinks.postgres_table.values import WIDER, Misfit, flattened, holder, pointer, sure, type_for, type_of
+from connector_pipelines.sinks.postgres_table.values import WIDER, Misfit, flattened, holder, in_utc, pointer, sure, type_for, type_of
 
 __all__ = ["MORE", "OWN", "Column", "Columns", "identifier"]
 
@@ -132,6 +132,7 @@ class Columns:
             level.inner[name] = _Level(here, level.depth - 1)
             self._fill(row, value, level.inner[name], more)
             return
+        value = self._read(here, value)
         place = self._places[here, type_of(value)]
         if place is None:
             more[here] = value
@@ -140,6 +141,10 @@ class Columns:
         column = self.known[place[0]]
         if self._first(here) is column and (ready := sure(column.type, type(value))):
             level.direct[name, type(value)] = (place[0], ready)
+
+    def _read(self, at: str, value: Any) -> Any:
+        """Where an instant is declared, one without a zone is in UTC."""
+        return in_utc(value) if self.declared.get(at) == "timestamp" else value
 
     def _first(self, at: str) -> Column | None:
         return next((c for c in self.known if c.field == at), None)
@@ -155,7 +160,8 @@ class Columns:
         """Find a place for every pair of field and type, those of a field no column is of yet together."""
         met: dict[str, set[ColumnType]] = defaultdict(set)
         for record in records:
-            for at, value in self._flattened(record):
+            for at, given in self._flattened(record):
+                value = self._read(at, given)
                 if value is not None and (at, kind := type_of(value)) not in self._places:
                     met[at].add(kind)
         for at, types in met.items():

@@ -75,7 +75,12 @@ class Tables:
         self._schema, self._depth, self._limit = schema, depth, limit
 
     def exists(self, cursor: Cursor[Any]) -> bool:
-        row = cursor.execute("SELECT to_regclass(quote_ident(%s) || '._about') IS NOT NULL", [self._schema]).fetchone()
+        # Not by to_regclass: it answers from what the session remembers, and that is looked through when a relation is locked, which
+        # a wait for another who makes the tables is not.
+        row = cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = '_about')",
+            [self._schema],
+        ).fetchone()
         return bool(row and row[0])
 
     def make(self, cursor: Cursor[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from connector_pipelines.core.types import ColumnType
 from connector_pipelines.net.postgres import storable, storable_json
 
-__all__ = ["POSTGRES_TYPES", "WIDER", "Misfit", "flattened", "holder", "pointer", "sure", "type_for", "type_of"]
+__all__ = ["POSTGRES_TYPES", "WIDER", "Misfit", "flattened", "holder", "in_utc", "pointer", "sure", "type_for", "type_of"]
 
 POSTGRES_TYPES: Mapping[ColumnType, str] = {
     "text": "text", "integer": "bigint", "number": "numeric", "boolean": "boolean", "timestamp": "timestamptz", "date": "date", "json": "jsonb",
@@ -24,6 +24,7 @@ WIDER: Mapping[tuple[ColumnType, ColumnType], ColumnType] = {("integer", "number
 _BIGINT = 2**63
 # RFC 3339, and what Postgres reads: an offset is at most 15:59 there. An instant without an offset is none.
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-](?:0\d|1[0-5]):?[0-5]\d)", re.ASCII)
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -48,6 +49,11 @@ def type_of(value: object) -> ColumnType:
     if found is not None:
         return found(value)
     return "json" if isinstance(value, Mapping | list | tuple) else "text"
+
+
+def in_utc(value: object) -> object:
+    """A text that reads as an instant but for its zone, with UTC for it; anything else as it is."""
+    return f"{value}Z" if type(value) is str and _WITHOUT_ZONE.fullmatch(value) else value
 
 
 def type_for(types: Collection[ColumnType]) -> ColumnType:

@@ -25,7 +25,7 @@ class Config(SinkConfig):
     )
     api_key: SecretReference | None = Field(
         None,
-        description="Reference (`env:NAME`, `file:PATH`) to a key that may read, write and manage collections. It is sent without TLS only to"
+        description="Reference (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another) to a key that may read, write and manage collections. It is sent without TLS only to"
         " loopback and private addresses, names without a dot, and names ending in `.local`, `.internal`, `.svc` or `.cluster.local`.",
     )
     collection: str | None = Field(

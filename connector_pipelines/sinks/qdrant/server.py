@@ -20,6 +20,7 @@ from connector_pipelines.core.errors import (
     Unavailable,
 )
 from connector_pipelines.core.protocols import Tools
+from connector_pipelines.net.outbound import httpx_options
 from connector_pipelines.sinks.qdrant.config import Config
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Server:
             headers={"api-key": key} if key else None,
             timeout=int(self._config.timeout.total_seconds()),
             check_compatibility=False,
+            **httpx_options(self._tools.outbound, self._config.url),
             limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
         )
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import urllib3
 
 from connector_pipelines.core.errors import TransientError
+from connector_pipelines.core.outbound import Outbound
+from connector_pipelines.net.outbound import HostPool
 from connector_pipelines.sources.s3.config import Config
 from connector_pipelines.sources.s3.credentials import Headers, Wallet, amz_date
 from connector_pipelines.sources.s3.faults import Refusal, fault, unreachable
@@ -37,8 +39,8 @@ _NO_BODY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b
 class Client:
     """Speaks to one bucket. `sleep` takes seconds."""
 
-    def __init__(self, config: Config, wallet: Wallet, sleep: Callable[[float], None]) -> None:
-        self._config, self._wallet, self._sleep = config, wallet, sleep
+    def __init__(self, config: Config, wallet: Wallet, sleep: Callable[[float], None], outbound: Outbound) -> None:
+        self._config, self._wallet, self._sleep, self._outbound = config, wallet, sleep, outbound
         self._base = _base(config)
 
     @property
@@ -88,7 +90,7 @@ class Client:
         signed = self._signed(method, url, headers)
         target = f"{url.path}?{url.query}" if url.query else url.path
         with self._reached():
-            # By the pool and not by its manager, who would resolve the dots in a key such as a/../b.
+            # By a pool of one host: that of many would resolve the dots in a key such as a/../b.
             answer: Answer = self._pool.urlopen(
                 method, target, headers=signed, redirect=False, retries=False, timeout=_TIMEOUT, preload_content=not is_streamed
             )
@@ -146,10 +148,8 @@ class Client:
         return f"{self._base.path}{bucket}{'' if key is None else '/' + quote(key, safe='/-_.~')}" or "/"
 
     @cached_property
-    def _pool(self) -> Any:
-        scheme, host, port = self._base.scheme, self._base.hostname, self._base.port
-        kind = urllib3.HTTPSConnectionPool if scheme == "https" else urllib3.HTTPConnectionPool
-        return kind(str(host), port, maxsize=_CONNECTIONS)
+    def _pool(self) -> HostPool:
+        return HostPool(self._outbound, self._base.geturl(), connections=_CONNECTIONS)
 
 
 def _base(config: Config) -> SplitResult:

@@ -53,7 +53,7 @@ class Key(_Credentials):
 
     type: Literal["key"] = "key"
     access_key_id: str = Field(min_length=1, description="The id itself, which is no secret, or a reference to it.")
-    secret_access_key: SecretReference = Field(description="Reference (`env:NAME`, `file:PATH`) to the secret key.")
+    secret_access_key: SecretReference = Field(description="Reference (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another) to the secret key.")
     session_token: SecretReference | None = Field(None, description="Reference to the token that temporary keys come with.")
 
 

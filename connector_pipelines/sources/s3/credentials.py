@@ -13,7 +13,9 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Unauthenticated, Unavailable
+from connector_pipelines.core.outbound import Outbound
 from connector_pipelines.core.protocols import Tools
+from connector_pipelines.net.outbound import urllib3_pool
 from connector_pipelines.sources.s3.config import Ambient, Anonymous, Config, Key, Profile, Role
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def _way_to_keys(config: Config, tools: Tools) -> Retrieve:
             return lambda: None
         case Role() as role:
             source = _way_to_lasting_keys(role.source, tools)
-            return lambda: _assumed(role, source(), config)
+            return lambda: _assumed(role, source(), config, tools.outbound)
         case lasting:
             return _way_to_lasting_keys(lasting, tools)
 
@@ -129,14 +131,14 @@ def _ambient_ways() -> Iterator[Callable[[], Keys]]:
     yield IamAwsProvider(http_client=urllib3.PoolManager(timeout=_METADATA_TIMEOUT, retries=patience)).retrieve
 
 
-def _assumed(role: Role, keys: Keys, config: Config) -> Keys:
+def _assumed(role: Role, keys: Keys, config: Config, outbound: Outbound) -> Keys:
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
     from minio.credentials.credentials import Credentials as Keys
 
     body = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role.role_arn, "RoleSessionName": role.session_name}
     if role.external_id is not None:
         body["ExternalId"] = role.external_id
-    answer = _asked_of_sts(_sts(role, config), urlencode(body), keys, config.region)
+    answer = _asked_of_sts(_sts(role, config), urlencode(body), keys, config.region, outbound)
     key_id, secret, token, expires = (answer.findtext(f".//{{*}}Credentials/{{*}}{name}") or "" for name in _GRANTED)
     if not (key_id and secret and token and expires):
         raise _refused(role, answer.findtext(".//{*}Error/{*}Code") or "nothing of use")
@@ -155,7 +157,7 @@ def _refused(role: Role, code: str) -> ConnectorError:
     )
 
 
-def _asked_of_sts(endpoint: str, body: str, keys: Keys, region: str) -> Any:
+def _asked_of_sts(endpoint: str, body: str, keys: Keys, region: str, outbound: Outbound) -> Any:
     from lxml import etree
     from minio.signer import sign_v4_sts
 
@@ -167,7 +169,7 @@ def _asked_of_sts(endpoint: str, body: str, keys: Keys, region: str) -> Any:
     sign_v4_sts(method="POST", url=url, region=region, headers=headers, credentials=keys, content_sha256=digest, date=now)
     patience = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=_PASSING_STATUSES, allowed_methods=None, raise_on_status=False)
     try:
-        with urllib3.PoolManager(timeout=_STS_TIMEOUT, retries=patience) as pool:
+        with urllib3_pool(outbound, endpoint, timeout=_STS_TIMEOUT, retries=patience) as pool:
             answer = pool.urlopen("POST", url.geturl(), body=body, headers=headers, redirect=False)
         return etree.fromstring(answer.data, etree.XMLParser(resolve_entities=False, no_network=True))
     except (urllib3.exceptions.HTTPError, etree.XMLSyntaxError) as error:

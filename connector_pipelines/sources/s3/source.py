@@ -39,7 +39,7 @@ class Source:
     def __init__(self, config: Config, tools: Tools, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._config = config
         self._scope = Scope.of(config.include, config.exclude)
-        self._client = Client(config, Wallet(config, tools), sleep)
+        self._client = Client(config, Wallet(config, tools), sleep, tools.outbound)
         self._place = f"s3://{config.bucket}/{config.prefix}"
 
     def test(self) -> Probe:

@@ -10,9 +10,12 @@ from typing import Protocol
 
 from connector_pipelines.store.blobs._spool import Spooled, SpoolFolder
 
-__all__ = ["CHUNK_BYTES", "Backend"]
+__all__ = ["CHUNK_BYTES", "Backend", "Span"]
 
 CHUNK_BYTES = 1024**2
+
+Span = tuple[int, int]
+"""Where bytes begin in an object, and how many they are."""
 
 
 class Backend(Protocol):
@@ -43,6 +46,10 @@ class Backend(Protocol):
     def open(self, key: str) -> AbstractContextManager[Iterator[bytes]]: ...
 
     def local_copy(self, key: str) -> AbstractContextManager[Path]: ...
+
+    def read(self, key: str, spans: Sequence[Span]) -> list[bytes]:
+        """The bytes of each span, fewer where the object ends before it. Raises `NotFound` where there is no such object."""
+        ...
 
     def delete(self, keys: Sequence[str]) -> None: ...
 

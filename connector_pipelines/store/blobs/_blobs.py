@@ -5,25 +5,33 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from connector_pipelines.core.errors import ConfigurationError, ConnectorError
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError, NotFound
 from connector_pipelines.core.types import Ability, Checksum, Probe
-from connector_pipelines.store.blobs._backend import Backend
+from connector_pipelines.store.blobs._backend import Backend, Span
+from connector_pipelines.store.blobs._faults import disk_faults
 from connector_pipelines.store.blobs._folder import Folder
 from connector_pipelines.store.blobs._s3 import S3
 from connector_pipelines.store.blobs._s3_clients import S3Settings
 from connector_pipelines.store.blobs._spool import Expected
 
-__all__ = ["Blob", "Blobs", "open_blobs"]
+__all__ = ["Blob", "Blobs", "Slice", "open_blobs"]
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _KEY = re.compile(rf"blobs/{_TENANT.pattern}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{64}}")
 _PROBE_TENANT = "connection-test"
+# What lies between two slices is read along where that is cheaper than another request.
+_GAP_BYTES = 64 * 1024
+_RUN_BYTES = 16 * 1024**2
+_READERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,14 @@ class Blob:
 
     key: str
     sha256: str
+    size: int
+
+
+class Slice(NamedTuple):
+    """Bytes inside an object: `size` of them, from `position` on. A tuple, because they come by the hundred thousand."""
+
+    key: str
+    position: int
     size: int
 
 
@@ -76,6 +92,51 @@ class Blobs:
     def local_copy(self, key: str) -> AbstractContextManager[Path]:
         """A file with the bytes, to read only, for the length of the block. On entering, raises `NotFound`."""
         return self._backend().local_copy(_checked(key))
+
+    @contextmanager
+    def local_slice(self, found: Slice) -> Iterator[Path]:
+        """The same for a slice of an object, which is held in memory on its way."""
+        spools = self._backend().spools
+        (content,) = self.read_many([found])
+        with spools.file() as spool:
+            with disk_faults(spools.path):
+                spool.file.write(content)
+                spool.file.flush()
+            yield spool.path
+
+    def read_many(self, slices: Sequence[Slice]) -> list[bytes]:
+        """The bytes of each, in memory. Neighbours in an object are read together, several objects at once.
+
+        Raises:
+            NotFound: One of the objects is not there, or ends before its slice.
+        """
+        by_key: dict[str, list[int]] = defaultdict(list)
+        for number, one in enumerate(slices):
+            if one.size:
+                by_key[one.key].append(number)
+        found: list[bytes] = [b""] * len(slices)
+
+        def read(key: str) -> None:
+            self._read(_checked(key), slices, by_key[key], found)
+
+        if len(by_key) == 1:
+            read(*by_key)
+        elif by_key:
+            with ThreadPoolExecutor(min(_READERS, len(by_key)), thread_name_prefix="blobs") as pool:
+                list(pool.map(read, by_key))
+        return found
+
+    def _read(self, key: str, slices: Sequence[Slice], numbers: list[int], found: list[bytes]) -> None:
+        """Fill in what lies in one object: read in runs, cut apart in memory."""
+        numbers.sort(key=lambda number: slices[number].position)
+        runs = list(_runs(slices, numbers))
+        spans = [span for span, _ in runs]
+        for (start, size), (_, run), whole in zip(spans, runs, self._backend().read(key, spans), strict=True):
+            if len(whole) != size:
+                raise NotFound(f"{key} ends before what is said to lie in it")
+            for number in run:
+                _, position, length = slices[number]
+                found[number] = whole[position - start : position - start + length]
 
     def scratch_folder(self) -> AbstractContextManager[Path]:
         """An empty folder for the length of the block, for bytes that may be put. What a killed process leaves in one does not stay."""
@@ -138,6 +199,23 @@ def open_blobs(folder: Path | None, s3: S3Settings | None) -> Blobs:
             "there is no object store: neither a folder nor an S3 is set", advice="set MINIO_ENDPOINT or CONNECTORS_HOME"
         )
     return Blobs(Folder(folder.absolute()))
+
+
+def _runs(slices: Sequence[Slice], numbers: Iterable[int]) -> Iterator[tuple[Span, list[int]]]:
+    """Spans of one object, and the numbers of the slices in each. `numbers` are in order of position."""
+    start = end = 0
+    run: list[int] = []
+    for number in numbers:
+        _, position, size = slices[number]
+        if run and (position > end + _GAP_BYTES or position + size > start + _RUN_BYTES):
+            yield (start, end - start), run
+            run = []
+        if not run:
+            start = end = position
+        end = max(end, position + size)
+        run.append(number)
+    if run:
+        yield (start, end - start), run
 
 
 def _key(tenant_id: str, sha256: str) -> str:

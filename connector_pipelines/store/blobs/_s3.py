@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from connector_pipelines.core.errors import ConfigurationError, NotFound, Unavailable
-from connector_pipelines.store.blobs._backend import CHUNK_BYTES
+from connector_pipelines.store.blobs._backend import CHUNK_BYTES, Span
 from connector_pipelines.store.blobs._faults import disk_faults
 from connector_pipelines.store.blobs._s3_clients import S3Settings, minio_client, object_client, s3_faults
 from connector_pipelines.store.blobs._spool import Spooled, SpoolFolder
@@ -31,6 +31,8 @@ _CONCURRENT_PARTS = 4
 _MOST_PARTS = 9000
 # As many as S3 deletes in one request.
 _DELETE_BATCH = 1000
+# What obstore says where a range was asked for and the answer has status 200, and where it has status 416.
+_NO_RANGE = ("non-partial response", "InvalidRange", "416 Range Not Satisfiable")
 
 
 class S3:
@@ -108,6 +110,22 @@ class S3:
                 spool.file.flush()
             yield spool.path
 
+    def read(self, key: str, spans: Sequence[Span]) -> list[bytes]:
+        import obstore
+        from obstore.exceptions import GenericError
+
+        # object_store asks for nearby spans at once, and for several at the same time.
+        starts, lengths = [start for start, _ in spans], [size for _, size in spans]
+        with s3_faults(self.name, key):
+            try:
+                return [bytes(found) for found in obstore.get_ranges(self._reading_store, key, starts=starts, lengths=lengths)]
+            except GenericError as error:
+                if not any(said in str(error) for said in _NO_RANGE):
+                    raise
+        # A server that answers a range with status 200 (rclone does): nobody can tell what it sent. Or the object is shorter.
+        with self.local_copy(key) as path, path.open("rb") as file:
+            return [_cut(file, start, size) for start, size in spans]
+
     def delete(self, keys: Sequence[str]) -> None:
         import obstore
 
@@ -154,3 +172,8 @@ class S3:
     @cached_property
     def _reading_store(self) -> S3Store:
         return object_client(self._account, reading=True)
+
+
+def _cut(file: BinaryIO, position: int, size: int) -> bytes:
+    file.seek(position)
+    return file.read(size)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from connector_pipelines.core.errors import ConfigurationError, NotFound, Unavailable
+from connector_pipelines.core.outbound import Outbound
+from connector_pipelines.net.outbound import obstore_options, urllib3_pool
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -36,6 +38,7 @@ class S3Settings:
         bucket: Made if it is not there.
         secure: https rather than http.
         region: MinIO takes any.
+        outbound: Proxies and authorities on the way there.
     """
 
     endpoint: str
@@ -44,6 +47,11 @@ class S3Settings:
     bucket: str
     secure: bool = True
     region: str = "us-east-1"
+    outbound: Outbound = field(default_factory=Outbound)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{self.endpoint}"
 
 
 def minio_client(account: S3Settings) -> Any:
@@ -52,7 +60,9 @@ def minio_client(account: S3Settings) -> Any:
     from minio import Minio
 
     # Its own pool waits five minutes and tries five times. What is asked here has short answers: one that says nothing is away.
-    pool = urllib3.PoolManager(
+    pool = urllib3_pool(
+        account.outbound,
+        account.url,
         timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_SHORT_ANSWER_S),
         retries=urllib3.Retry(total=_RETRIES, read=1, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
     )
@@ -78,7 +88,7 @@ def object_client(account: S3Settings, *, reading: bool) -> S3Store:
     }
     return S3Store(
         account.bucket,
-        endpoint=f"{'https' if account.secure else 'http'}://{account.endpoint}",
+        endpoint=account.url,
         region=account.region,
         # Not as plain arguments: beside those, obstore would take a session token from AWS_SESSION_TOKEN.
         credential_provider=lambda: keys,  # type: ignore[arg-type]  # a TypedDict, spelt as a dict
@@ -91,6 +101,7 @@ def object_client(account: S3Settings, *, reading: bool) -> S3Store:
             "read_timeout": timedelta(seconds=_TIMEOUT_S),
             "timeout": _READING_TIMEOUT if reading else timedelta(seconds=_TIMEOUT_S),
             "allow_http": not account.secure,
+            **obstore_options(account.outbound, account.url),
         },
         retry_config={
             "max_retries": _RETRIES,

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from hashlib import sha256
+from itertools import count
 
-from connector_pipelines.core.types import Change, Deleted, FileRef, Skipped, Unlistable, Upserted
+from connector_pipelines.core.types import Below, Change, Deleted, Skipped, Unlistable, Upserted
 from connector_pipelines.net.postgres import storable
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction, copy_into
 
-__all__ = ["last_of_each", "make_tables", "merge"]
+__all__ = ["Merged", "absent_below", "last_of_each", "make_tables", "merge"]
 
 _COLUMNS = (
     "external_id", "path", "version", "identity", "size", "media_type", "source_modified_at", "source_created_at", "url", "checksum", "reason",
+    "stream", "sha256",
 )  # fmt: skip
+
 
 # A row of `files` is found by the index of its ids, one by one. Reading the endpoint's rows whole instead, which the planner
 # takes for cheaper, costs the square of their number over a listing (of 200,000 unchanged files 1.5 s instead of 0.4 s); and
@@ -28,38 +32,94 @@ def make_tables(tx: Transaction) -> None:
     tx.execute(_TABLES)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What a batch changed.
+
+    Attributes:
+        rewritten: Ids of rows that were known and are not as they were.
+        unlanded: Which of the items brought content that we do not have yet: places in the batch, each content once.
+        noted: Ids of rows of new records that were written as extracted; their documents are to be made in this transaction.
+    """
+
+    new: int
+    changed: int
+    restored: int
+    rewritten: Sequence[int]
+    unlanded: Sequence[int]
+    noted: Sequence[int]
+
+
 def merge(
-    tx: Transaction, endpoint: Endpoint, sync_id: int, now: datetime, items: Sequence[Upserted | Skipped], *, snapshot: bool
-) -> Mapping[str, Any]:
-    """Write what differs from what is known: how many were new, changed, restored, and the ids of those `rewritten`."""
-    rows = [_row(i.ref) if isinstance(i, Upserted) else _skipped_row(i) for i in items]
-    copy_into(tx, "page", _COLUMNS, rows)
+    tx: Transaction, endpoint: Endpoint, sync_id: int, now: datetime, items: Sequence[Upserted | Skipped], *, snapshot: bool, note: bool
+) -> Merged:
+    """Write what differs from what is known. Content that is `unlanded` has to be landed before this transaction commits.
+
+    With `note`, new records go straight to where they are extracted: nobody is to look at their content on the way, and a row
+    that is written once costs half of one that is written again.
+    """
+    copy_into(tx, "page", ("n", *_COLUMNS), map(_row, count(), items))
     if snapshot:
         tx.execute("INSERT INTO named SELECT external_id FROM page")
-    params = {"endpoint": endpoint.id, "tenant": endpoint.tenant_id, "sync": sync_id, "tz": endpoint.timezone, "now": now}
+    params = {"endpoint": endpoint.id, "tenant": endpoint.tenant_id, "sync": sync_id, "tz": endpoint.timezone, "now": now, "note": note}
     _planner(tx, "off")
     outcome = tx.execute(_MERGE, params).fetchone() or {}
     _planner(tx, "on")
-    return outcome
+    return Merged(
+        new=outcome["new"],
+        changed=outcome["changed"],
+        restored=outcome["restored"],
+        rewritten=outcome["rewritten"] or (),
+        unlanded=outcome["unlanded"] or (),
+        noted=outcome["noted"] or (),
+    )
 
 
 def last_of_each(changes: Sequence[Change]) -> list[Upserted | Deleted | Skipped]:
     """Of several changes to one item, the last: a feed may name an item more than once."""
-    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, Unlistable)}
+    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, (Unlistable, Below))}
     return list(last.values())
+
+
+def absent_below(tx: Transaction, endpoint_id: str, changes: Sequence[Change]) -> list[str]:
+    """The known ids below a place of which a `Below` does not name them: the last one of a place, and what was named after it is there."""
+    places = {storable(c.id): (number, c) for number, c in enumerate(changes) if isinstance(c, Below)}
+    named = {storable(c.ref.id): number for number, c in enumerate(changes) if isinstance(c, Upserted)} if places else {}
+    by_depth: dict[int, list[str]] = {}
+    for place in places:
+        by_depth.setdefault(place.count("/") + 1, []).append(place)
+    found = []
+    for depth, at_depth in by_depth.items():
+        # One look at the endpoint's rows for all places of a depth: a range for each would need an index by bytes.
+        rows = tx.execute(
+            """SELECT external_id, array_to_string(way[1:%(depth)s], '/') AS place FROM files f, string_to_array(f.external_id, '/') AS way
+               WHERE f.endpoint_id = %(endpoint)s AND f.status <> 'deleted' AND f.parent_id IS NULL AND cardinality(way) > %(depth)s
+                 AND array_to_string(way[1:%(depth)s], '/') = ANY(%(places)s)
+                 AND f.external_id <> ALL(%(ids)s) AND array_to_string(way[1:%(depth)s + 1], '/') <> ALL(%(ids)s)""",
+            {
+                "endpoint": endpoint_id, "depth": depth, "places": at_depth,
+                "ids": [storable(each) for place in at_depth for each in places[place][1].ids],
+            },
+        ).fetchall()  # fmt: skip
+        found += [row["external_id"] for row in rows if named.get(row["external_id"], -1) < places[row["place"]][0]]
+    return found
 
 
 def _id_of(change: Change) -> str:
     return change.ref.id if isinstance(change, Upserted) else "" if isinstance(change, Unlistable) else change.id
 
 
-def _skipped_row(item: Skipped) -> tuple[object, ...]:
-    return (item.id, item.path, "", None, None, "application/octet-stream", None, None, None, None, item.reason)
-
-
-def _row(ref: FileRef) -> tuple[object, ...]:
+def _row(number: int, item: Upserted | Skipped) -> tuple[object, ...]:
+    if isinstance(item, Skipped):
+        return (number, item.id, item.path, "", None, None, "application/octet-stream", None, None, None, None, item.reason, None, None)
+    ref, content = item.ref, item.content
     checksum = f"{ref.checksum.algorithm}:{ref.checksum.hexdigest}" if ref.checksum else None
-    return (ref.id, ref.path, ref.version, ref.identity, ref.size, ref.media_type, ref.modified_at, ref.created_at, ref.url, checksum, None)
+    told = (
+        number, ref.id, ref.path, ref.version, ref.identity, ref.size if content is None else len(content), ref.media_type, ref.modified_at,
+        ref.created_at, ref.url, checksum, None,
+    )  # fmt: skip
+    # A record without its fields is none: it is fetched like a file.
+    return (*told, None, None) if content is None else (*told, ref.stream, sha256(content).digest())
 
 
 def _planner(tx: Transaction, state: str) -> None:
@@ -68,7 +128,7 @@ def _planner(tx: Transaction, state: str) -> None:
 
 # `page` is what is being written, `named` what the snapshot named so far (some of it twice), `unnamed` the ids of files it did not.
 _TABLES = f"""
-    CREATE TEMPORARY TABLE page ON COMMIT DELETE ROWS AS SELECT {", ".join(_COLUMNS)} FROM files WITH NO DATA;
+    CREATE TEMPORARY TABLE page ON COMMIT DELETE ROWS AS SELECT 0 AS n, {", ".join(_COLUMNS)} FROM files WITH NO DATA;
     CREATE TEMPORARY TABLE named (external_id text);
     CREATE TEMPORARY TABLE unnamed (id bigint);
 """
@@ -77,6 +137,10 @@ _TABLES = f"""
 # A skipped item has an empty version and a reason; an item is taken up again when its version is another, when it was
 # deleted, or when it was skipped by its source and no longer is. Bytes under another media type are read again.
 # A size that the source cannot tell is known from the download on. Rows are locked in order of id, as every stage does.
+#
+# Bytes that came along (sha256 is known) say by themselves whether they are others, whatever the version is. Those that an item
+# is known by stay known where it is named once more without them. A record is made into a document again where it was deleted: how
+# that is done may have changed while nobody looked at it.
 _MERGE = """
     WITH differing AS (
         SELECT p.*, f.id AS known, f.status AS was
@@ -84,31 +148,52 @@ _MERGE = """
         WHERE f.id IS NULL OR f.status = 'deleted' OR (p.reason IS NOT NULL AND f.reason IS DISTINCT FROM p.reason)
            OR (p.path, p.version, p.identity, coalesce(p.size, f.size), p.media_type, p.source_modified_at, p.url)
               IS DISTINCT FROM (f.path, f.version, f.identity, f.size, f.media_type, f.source_modified_at, f.url)
+           OR (p.sha256 IS NOT NULL AND (p.sha256, p.stream) IS DISTINCT FROM (f.sha256, f.stream))
     ), written AS (
         INSERT INTO files AS f (tenant_id, endpoint_id, external_id, path, version, identity, size, media_type, source_modified_at,
-                                source_created_at, url, checksum, window_day, status, reason, first_sync, first_seen_at, changed_at)
+                                source_created_at, url, checksum, window_day, status, planned, reason, stream, inline, sha256, first_sync,
+                                first_seen_at, changed_at)
         SELECT %(tenant)s, %(endpoint)s, external_id, path, version, identity, size, media_type, source_modified_at, source_created_at, url, checksum,
                (coalesce(source_modified_at, source_created_at, %(now)s) AT TIME ZONE %(tz)s)::date,
-               CASE WHEN reason IS NULL THEN 'listed' ELSE 'skipped' END, reason, %(sync)s, %(now)s, %(now)s
+               CASE WHEN reason IS NOT NULL THEN 'skipped' WHEN stream IS NOT NULL AND %(note)s THEN 'extracted'
+                    WHEN sha256 IS NOT NULL THEN 'stored' ELSE 'listed' END, (stream IS NOT NULL AND %(note)s)::int, reason,
+               stream, sha256 IS NOT NULL, sha256, %(sync)s, %(now)s, %(now)s
         FROM differing ORDER BY known
         ON CONFLICT (endpoint_id, external_id) DO UPDATE SET
             path = excluded.path, version = excluded.version, identity = excluded.identity, media_type = excluded.media_type,
             source_modified_at = excluded.source_modified_at, source_created_at = excluded.source_created_at, url = excluded.url,
             checksum = excluded.checksum, size = coalesce(excluded.size, CASE WHEN f.version = excluded.version THEN f.size END),
-            sha256 = CASE WHEN f.version = excluded.version THEN f.sha256 END,
+            sha256 = coalesce(excluded.sha256, CASE WHEN f.version = excluded.version THEN f.sha256 END),
+            stream = CASE WHEN excluded.inline THEN excluded.stream WHEN f.version = excluded.version THEN f.stream END,
+            inline = excluded.inline OR (f.inline AND f.version = excluded.version),
             window_day = (coalesce(excluded.source_modified_at, excluded.source_created_at, f.first_seen_at) AT TIME ZONE %(tz)s)::date,
             status = CASE WHEN excluded.status = 'skipped' THEN 'skipped'
+                          WHEN excluded.inline THEN CASE
+                              WHEN (f.sha256, f.media_type, f.stream) IS NOT DISTINCT FROM (excluded.sha256, excluded.media_type, excluded.stream)
+                                   AND (f.status = 'extracted' OR f.status IN ('skipped', 'failed') AND f.version = excluded.version) THEN f.status
+                              WHEN excluded.stream IS NULL AND EXISTS (
+                                   SELECT FROM documents x WHERE x.file_id = f.id AND x.sha256 = excluded.sha256
+                                   AND x.media_type = excluded.media_type AND NOT x.read_again) THEN 'extracted'
+                              ELSE 'stored' END
+                          WHEN f.inline AND f.version = excluded.version AND f.status = 'deleted' THEN 'stored'
                           WHEN f.version <> excluded.version OR f.status = 'deleted' THEN 'listed'
                           WHEN f.media_type = excluded.media_type OR f.status IN ('listed', 'stored') THEN f.status
                           WHEN f.sha256 IS NULL THEN 'listed' ELSE 'stored' END,
             reason = CASE WHEN excluded.status = 'skipped' THEN excluded.reason
-                          WHEN f.version = excluded.version AND f.status <> 'deleted' AND f.media_type = excluded.media_type THEN f.reason END,
+                          WHEN f.version = excluded.version AND f.status <> 'deleted' AND f.media_type = excluded.media_type
+                               AND (NOT excluded.inline OR (f.sha256, f.stream) IS NOT DISTINCT FROM (excluded.sha256, excluded.stream)) THEN f.reason END,
             attempts = 0, retry_at = NULL, claimed_by = NULL, generation = f.generation + 1, changed_at = %(now)s, deleted_at = NULL
-        RETURNING f.id, f.status
+        RETURNING f.id, f.status, f.inline, f.generation, f.planned
     ), closed AS (
-        UPDATE failures SET resolved_at = %(now)s WHERE file_id = ANY (ARRAY(SELECT id FROM written WHERE status = 'skipped')) AND resolved_at IS NULL
+        UPDATE failures x SET resolved_at = %(now)s FROM written w
+        WHERE x.file_id = w.id AND w.generation > 1 AND x.resolved_at IS NULL
+          AND (w.status = 'skipped' OR w.inline AND (x.stage = 'files' OR x.stage = 'documents' AND w.status = 'extracted'))
     )
     SELECT count(*) FILTER (WHERE known IS NULL) AS new, count(*) FILTER (WHERE known IS NOT NULL AND was <> 'deleted') AS changed,
-           count(*) FILTER (WHERE was = 'deleted') AS restored, array_agg(known) FILTER (WHERE known IS NOT NULL AND was <> 'deleted') AS rewritten
+           count(*) FILTER (WHERE was = 'deleted') AS restored, array_agg(known) FILTER (WHERE known IS NOT NULL AND was <> 'deleted') AS rewritten,
+           (SELECT array_agg(u.n ORDER BY u.n) FROM (
+               SELECT min(d.n) AS n FROM differing d WHERE d.sha256 IS NOT NULL
+               AND NOT EXISTS (SELECT FROM blobs b WHERE b.tenant_id = %(tenant)s AND b.sha256 = d.sha256) GROUP BY d.sha256) u) AS unlanded,
+           (SELECT array_agg(id) FROM written WHERE generation = 1 AND planned = 1) AS noted
     FROM differing
 """

@@ -20,6 +20,7 @@ __all__ = [
     "FailureDetails",
     "HeldDeletions",
     "StageOutcome",
+    "Unreferenced",
     "another_is_alive",
     "anything_delivered",
     "approve",
@@ -31,6 +32,7 @@ __all__ = [
     "revision",
     "run_outcomes",
     "told_removed",
+    "unknown_objects",
     "unreferenced_blobs",
 ]
 
@@ -69,6 +71,19 @@ class FailureDetails(FailureRow):
     size: int | None
     url: str | None
     earlier: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreferenced:
+    """What nobody refers to any more.
+
+    Attributes:
+        objects: Keys, with the bytes of the blobs in them that went just now.
+        looked_at: Objects in which some blob was, these included.
+    """
+
+    objects: tuple[tuple[str, int], ...]
+    looked_at: int
 
 
 def held_deletions(tx: Transaction, slug: str) -> HeldDeletions | None:
@@ -162,23 +177,36 @@ def another_is_alive(tx: Transaction, me: Worker) -> bool:
     return bool(row and row["found"])
 
 
-def unreferenced_blobs(tx: Transaction, tenant_id: str, *, limit: int | None = None) -> list[tuple[str, int]]:
-    """Delete the tenant's blob rows that no file refers to, `limit` of them at most; (key, bytes) of the objects nobody else has either.
+def unreferenced_blobs(tx: Transaction, tenant_id: str, *, objects: int | None = None) -> Unreferenced:
+    """Delete the tenant's blob rows that no file refers to, in as many `objects` at most; which objects nobody has any more.
 
-    Delete the objects before this transaction commits: whoever stores the same bytes meanwhile waits for it with the row.
+    Delete those before this transaction commits: whoever stores the same bytes meanwhile waits for it with the row.
     A file being downloaded refers to its blob only when it is done, so there must be no live worker besides the caller.
+    An object stays as long as any of the blobs in it is referred to.
     """
     rows = tx.execute(
-        """DELETE FROM blobs b WHERE b.tenant_id = %(tenant)s AND b.sha256 IN (
-               SELECT u.sha256 FROM blobs u WHERE u.tenant_id = %(tenant)s
+        """WITH dead AS MATERIALIZED (
+               SELECT u.sha256, u.key FROM blobs u WHERE u.tenant_id = %(tenant)s
                AND NOT EXISTS (SELECT 1 FROM files f WHERE f.tenant_id = u.tenant_id AND f.sha256 = u.sha256)
-               AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.tenant_id = u.tenant_id AND x.sha256 = u.sha256) LIMIT %(limit)s)
-           RETURNING b.key, b.size""",
-        {"tenant": tenant_id, "limit": limit},
+               AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.tenant_id = u.tenant_id AND x.sha256 = u.sha256)
+           ), few AS (SELECT DISTINCT key FROM dead ORDER BY key LIMIT %(objects)s
+           ), gone AS (
+               DELETE FROM blobs b USING dead, few WHERE b.tenant_id = %(tenant)s AND b.sha256 = dead.sha256 AND dead.key = few.key
+               RETURNING b.key, b.size)
+           SELECT key, count(*) AS blobs, sum(size)::bigint AS size FROM gone GROUP BY key""",
+        {"tenant": tenant_id, "objects": objects},
     ).fetchall()
-    elsewhere = tx.execute("SELECT key FROM blobs WHERE key = ANY(%s)", [[r["key"] for r in rows]]).fetchall()
-    kept = {r["key"] for r in elsewhere}
-    return [(r["key"], r["size"]) for r in rows if r["key"] not in kept]
+    left = tx.execute("SELECT DISTINCT key FROM blobs WHERE key = ANY(%s)", [[r["key"] for r in rows]]).fetchall()
+    kept = {r["key"] for r in left}
+    return Unreferenced(objects=tuple((r["key"], r["size"]) for r in rows if r["key"] not in kept), looked_at=len(rows))
+
+
+def unknown_objects(tx: Transaction, keys: Sequence[str]) -> list[str]:
+    """Those of the keys that no blob lies in, of whatever tenant: left behind by somebody who was killed before he said what they are."""
+    rows = tx.execute(
+        "SELECT w.key FROM unnest(%s::text[]) AS w(key) WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.key = w.key)", [list(keys)]
+    ).fetchall()
+    return [r["key"] for r in rows]
 
 
 def run_outcomes(tx: Transaction, run_id: str) -> list[StageOutcome]:

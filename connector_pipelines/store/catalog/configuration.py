@@ -23,6 +23,7 @@ from connector_pipelines.core.config import (
 )
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.store.catalog.database import Transaction
+from connector_pipelines.store.catalog.inbox import forget_removed
 from connector_pipelines.store.catalog.scheduling import first_due
 
 __all__ = ["Applied", "Endpoint", "Installation", "apply", "connector_id", "endpoint", "installation", "sink_settings", "tenant_named"]
@@ -194,6 +195,7 @@ def apply(tx: Transaction, wanted: ConnectorsFile, *, actor: str, now: datetime 
             _apply_endpoint(tx, (tenants[connector.tenant], connector_id), one, sinks, now)
     slugs = [e.slug for c in wanted.connectors for e in c.endpoints]
     tx.execute("UPDATE endpoints SET removed_at = %s, updated_at = %s WHERE removed_at IS NULL AND slug <> ALL(%s)", [now, now, slugs])
+    forget_removed(tx, now)
     after = _fingerprints(tx)
     shared_after = _shared(tx)
     applied = Applied(
@@ -230,7 +232,7 @@ def _shared(tx: Transaction) -> dict[str, object]:
 def _fingerprints(tx: Transaction) -> dict[str, str]:
     rows = tx.execute(
         """SELECT e.slug, md5(row(e.name, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused,
-                  c.name, c.kind, c.auth_config, t.name)::text) AS print
+                  c.name, c.kind, c.auth_config, c.webhook, t.name)::text) AS print
            FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id WHERE e.removed_at IS NULL"""
     ).fetchall()
     return {r["slug"]: r["print"] for r in rows}
@@ -288,6 +290,7 @@ def _tenant_id(tx: Transaction, name: str) -> str:
 
 def _apply_connector(tx: Transaction, tenant_id: str, connector: ConnectorConfig) -> str:
     auth = connector.auth.model_dump(mode="json")
+    webhook = connector.webhook and Jsonb(connector.webhook.model_dump(mode="json"))
     # The cursor of another kind of source would be read by one that did not make it.
     tx.execute(
         """UPDATE endpoints e SET cursor = '' FROM connectors c
@@ -295,14 +298,14 @@ def _apply_connector(tx: Transaction, tenant_id: str, connector: ConnectorConfig
         [tenant_id, connector.name, connector.kind],
     )
     row = tx.execute(
-        """INSERT INTO connectors AS c (tenant_id, name, kind, auth_type, auth_config) VALUES (%s, %s, %s, %s, %s)
+        """INSERT INTO connectors AS c (tenant_id, name, kind, auth_type, auth_config, webhook) VALUES (%s, %s, %s, %s, %s, %s)
            ON CONFLICT (tenant_id, name) DO UPDATE SET kind = excluded.kind, auth_type = excluded.auth_type, auth_config = excluded.auth_config,
-               updated_at = CASE WHEN (c.kind, c.auth_config) IS DISTINCT FROM (excluded.kind, excluded.auth_config)
+               webhook = excluded.webhook, updated_at = CASE WHEN (c.kind, c.auth_config) IS DISTINCT FROM (excluded.kind, excluded.auth_config)
                                  THEN now() ELSE c.updated_at END,
                status = CASE WHEN c.status = 'error' AND (c.kind, c.auth_config) IS DISTINCT FROM (excluded.kind, excluded.auth_config)
                              THEN 'idle' ELSE c.status END
            RETURNING id::text""",
-        [tenant_id, connector.name, connector.kind, connector.auth.type, Jsonb(auth)],
+        [tenant_id, connector.name, connector.kind, connector.auth.type, Jsonb(auth), webhook],
     ).fetchone()
     return str(row["id"]) if row else ""
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from connector_pipelines.net.postgres import borrowed, connect, open_pool, postgres_errors, storable
 from connector_pipelines.store.catalog.schema import APP_ROLE, OPERATOR_ROLE
 
-__all__ = ["Database", "Transaction", "copy_into", "scoped"]
+__all__ = ["Database", "Transaction", "copy_into", "integers", "scoped"]
 
 Transaction = Connection[DictRow]
 """An open transaction that has stepped down to one of our two roles. Rows are dicts."""
@@ -45,8 +45,13 @@ class Database:
     def connect(self) -> Connection[Any]:
         """A connection outside the pool, in autocommit, closed by the caller: for locks that live as long as it."""
         connection = connect(self.url, autocommit=True)
-        # It rests while others work: a server that ends resting sessions would give its locks away.
-        connection.execute("SET idle_session_timeout = 0")
+        try:
+            # It rests while others work: a server that ends resting sessions would give its locks away.
+            with postgres_errors("connect to Postgres"):
+                connection.execute("SET idle_session_timeout = 0")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:
@@ -84,3 +89,8 @@ def copy_into(tx: Transaction, table: str, columns: Sequence[str], rows: Iterabl
         copy.set_types([column.type_code for column in described])
         for row in rows:
             copy.write_row([storable(value) if isinstance(value, str) else value for value in row])
+
+
+def integers(values: Iterable[int]) -> str:
+    """An array of integers as Postgres reads one (``%s::bigint[]``): for thousands of them a tenth of what psycopg takes for a list."""
+    return f"{{{','.join(map(str, values))}}}"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector_pipelines.core.types import Chunk, DayRange, Document, DocumentRef, Place
 from connector_pipelines.store.catalog.configuration import Endpoint
-from connector_pipelines.store.catalog.database import Transaction, copy_into
-from connector_pipelines.store.catalog.failures import ItemFailure, record_failures, resolve
+from connector_pipelines.store.catalog.database import Transaction, copy_into, integers
+from connector_pipelines.store.catalog.failures import ItemFailure, record_failures
 from connector_pipelines.store.catalog.workers import ALIVE, Worker, require_alive
 
 if TYPE_CHECKING:
     from connector_pipelines.core.types import Vector
 
 __all__ = [
+    "OWED",
+    "WANTED",
     "FailedDelivery",
     "Owed",
     "claim",
@@ -56,11 +58,14 @@ class FailedDelivery:
     failure: ItemFailure
 
 
+WANTED = "(f.stream IS NOT NULL OR d.sink <> ALL(%(of_records)s::text[]))"
+"""SQL: the sink `d.sink` is to hold what the file `f` is. Those that keep records hold nothing else."""
+
 # A sink is owed a put when it does not hold the file's present generation, and a removal when the file is no longer
-# anything (deleted, failed or skipped) and it may hold something. Files on their way are left as they are.
-_OWED = """
-    (f.status = 'extracted' AND NOT (d.status IN ('delivered', 'failed') AND d.generation = f.generation))
-    OR (f.status IN ('deleted', 'failed', 'skipped') AND d.status <> 'removed')
+# anything (deleted, failed or skipped, or no record any more) and it may hold something. Files on their way are left as they are.
+OWED = f"""
+    (f.status = 'extracted' AND {WANTED} AND NOT (d.status IN ('delivered', 'failed') AND d.generation = f.generation))
+    OR ((f.status IN ('deleted', 'failed', 'skipped') OR f.status = 'extracted' AND NOT {WANTED}) AND d.status <> 'removed')
 """
 
 
@@ -68,16 +73,16 @@ _OWED = """
 # marked already, too, since who is just noting an older generation as told may be about to take the mark away.
 _PLAN_CHANGED = f"""
     WITH f AS (
-        SELECT id, tenant_id, endpoint_id, status, generation FROM files
+        SELECT id, tenant_id, endpoint_id, status, generation, stream FROM files
         WHERE endpoint_id = %(endpoint)s AND planned <> generation AND status IN ('extracted', 'skipped', 'failed', 'deleted')
         ORDER BY id FOR NO KEY UPDATE
     ), added AS (
         INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
-        SELECT f.id, s.name, f.tenant_id, f.endpoint_id FROM f CROSS JOIN unnest(%(sinks)s::text[]) AS s(name) WHERE f.status = 'extracted'
-        ORDER BY f.id, s.name ON CONFLICT DO NOTHING
+        SELECT f.id, d.sink, f.tenant_id, f.endpoint_id FROM f CROSS JOIN unnest(%(sinks)s::text[]) AS d(sink)
+        WHERE f.status = 'extracted' AND {WANTED} ORDER BY f.id, d.sink ON CONFLICT DO NOTHING
     ), changed AS (
         SELECT d.file_id, d.sink FROM f JOIN deliveries d ON d.file_id = f.id
-        WHERE d.sink = ANY(%(sinks)s) AND ({_OWED}) ORDER BY d.file_id, d.sink FOR UPDATE OF d
+        WHERE d.sink = ANY(%(sinks)s) AND ({OWED}) ORDER BY d.file_id, d.sink FOR UPDATE OF d
     ), owed AS (
         UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = c.sink
     )
@@ -85,43 +90,68 @@ _PLAN_CHANGED = f"""
 """
 
 
-def plan(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
+# Every file of the endpoint, for a sink that is new to it or that keeps other things than it did.
+_PLAN_ALL_ADDED = f"""
+    INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
+    SELECT f.id, d.sink, f.tenant_id, f.endpoint_id FROM files f CROSS JOIN (SELECT %(sink)s::text AS sink) d
+    WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted' AND {WANTED} ORDER BY f.id ON CONFLICT DO NOTHING
+"""
+_PLAN_ALL_OWED = f"""
+    WITH changed AS (
+        SELECT d.file_id FROM deliveries d JOIN files f ON f.id = d.file_id
+        WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND NOT d.owed AND ({OWED}) ORDER BY d.file_id FOR UPDATE OF d)
+    UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = %(sink)s
+"""
+
+
+def plan(tx: Transaction, endpoint: Endpoint, sink: str, of_records: Collection[str] = ()) -> None:
     """Mark what the sink is owed, with a row for each document of the endpoint: a sink added later finds its work by this.
 
     What has changed since the last time is planned for all sinks of the endpoint at once; what did not is not looked at.
+
+    Args:
+        of_records: Names of the endpoint's sinks that keep records.
     """
-    row = tx.execute("SELECT sinks, planned_sinks FROM endpoints WHERE id = %s FOR NO KEY UPDATE", [endpoint.id]).fetchone()
-    sinks, planned = (row["sinks"], row["planned_sinks"]) if row else ([], [])
-    for added in sorted({*sinks, sink} - set(planned)):
-        _plan_all(tx, endpoint, added)
-    if sinks != planned:
-        tx.execute("UPDATE endpoints SET planned_sinks = sinks WHERE id = %s", [endpoint.id])
-    tx.execute(_PLAN_CHANGED, {"endpoint": endpoint.id, "sinks": sinks})
+    row = tx.execute("SELECT sinks, planned_sinks, record_sinks FROM endpoints WHERE id = %s FOR NO KEY UPDATE", [endpoint.id]).fetchone()
+    sinks, planned, kept = (row["sinks"], row["planned_sinks"], row["record_sinks"]) if row else ([], [], [])
+    values = {"endpoint": endpoint.id, "sink": sink, "sinks": sinks, "of_records": sorted(of_records)}
+    for added in sorted({*sinks, sink} - (set(planned) - (set(kept) ^ set(of_records)))):
+        tx.execute(_PLAN_ALL_ADDED, values | {"sink": added})
+        tx.execute(_PLAN_ALL_OWED, values | {"sink": added})
+    if sinks != planned or kept != values["of_records"]:
+        tx.execute("UPDATE endpoints SET planned_sinks = sinks, record_sinks = %(of_records)s WHERE id = %(endpoint)s", values)
+    tx.execute(_PLAN_CHANGED, values)
     # Those that were put back by name: to be told again, or because a sink lost them.
     tx.execute(
         """WITH back AS (SELECT file_id FROM deliveries WHERE endpoint_id = %(endpoint)s AND sink = %(sink)s AND status = 'pending' AND NOT owed
                          ORDER BY file_id FOR UPDATE)
            UPDATE deliveries d SET owed = true FROM back WHERE d.file_id = back.file_id AND d.sink = %(sink)s""",
-        {"endpoint": endpoint.id, "sink": sink},
+        values,
     )
 
 
-def claim(tx: Transaction, endpoint: Endpoint, sink: str, worker: Worker, *, days: DayRange, now: datetime, limit: int) -> list[Owed]:
-    """Take up to `limit` of what `plan` marked and the sink is still owed, in file order."""
+def claim(
+    tx: Transaction, endpoint: Endpoint, sink: str, worker: Worker, *, days: DayRange, now: datetime, limit: int, of_records: bool = False
+) -> list[Owed]:
+    """Take up to `limit` of what `plan` marked and the sink is still owed, in file order; `of_records` is whether it keeps those."""
     require_alive(tx, worker)
     rows = tx.execute(
         f"""WITH taken AS (
-                SELECT d.file_id, d.sink, f.generation, f.status, f.window_day, f.path FROM deliveries d JOIN files f ON f.id = d.file_id
-                WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND d.owed AND ({_OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
+                SELECT d.file_id, d.sink, f.generation, f.status = 'extracted' AND {WANTED} AS put, f.window_day, f.path
+                FROM deliveries d JOIN files f ON f.id = d.file_id
+                WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND d.owed AND ({OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
                   AND f.window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
                   AND (d.claimed_by IS NULL OR d.claimed_by NOT IN {ALIVE})
                 ORDER BY d.file_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED)
-            UPDATE deliveries d SET claimed_by = %(worker)s, status = CASE WHEN t.status = 'extracted' AND d.status = 'removed' THEN 'pending' ELSE d.status END
+            UPDATE deliveries d SET claimed_by = %(worker)s, status = CASE WHEN t.put AND d.status = 'removed' THEN 'pending' ELSE d.status END
             FROM taken t LEFT JOIN documents x ON x.file_id = t.file_id WHERE d.file_id = t.file_id AND d.sink = t.sink
-            RETURNING d.file_id, t.generation, t.status = 'extracted' AS put, t.window_day AS day, t.path, d.attempts,
+            RETURNING d.file_id, t.generation, t.put, t.window_day AS day, t.path, d.attempts,
                       x.id::text AS document_id, coalesce(x.chunk_count, 0) AS chunks""",
-        {"endpoint": endpoint.id, "sink": sink, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit},
-    ).fetchall()
+        {
+            "endpoint": endpoint.id, "sink": sink, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit,
+            "of_records": [sink] if of_records else [],
+        },
+    ).fetchall()  # fmt: skip
     return sorted((Owed(**row) for row in rows), key=lambda o: o.file_id)
 
 
@@ -132,7 +162,7 @@ def documents(tx: Transaction, endpoint: Endpoint, owed: Sequence[Owed]) -> tupl
     """
     wanted = {o.file_id: o for o in owed}
     rows = tx.execute(
-        """SELECT f.id AS file_id, f.generation, f.status, f.path, f.url, f.source_modified_at, x.id::text AS document_id, x.title, x.content_type,
+        """SELECT f.id AS file_id, f.generation, f.status, f.path, coalesce(x.url, f.url) AS url, f.source_modified_at, x.id::text AS document_id, x.title, x.content_type,
                   CASE WHEN f.root_id IS NULL THEN x.acl ELSE (SELECT r.acl FROM documents r WHERE r.file_id = f.root_id) END AS acl,
                   x.metadata || CASE WHEN p.id IS NULL THEN '{}' ELSE jsonb_build_object('part_of', p.path) END AS metadata,
                   (SELECT jsonb_agg(jsonb_build_array(c.text, encode(c.content_hash, 'hex'), c.place) ORDER BY c.ordinal) FROM chunks c
@@ -170,19 +200,32 @@ def save_embeddings(tx: Transaction, tenant_id: str, model: str, found: Mapping[
 
 def save(tx: Transaction, sink: str, told: Sequence[Owed], now: datetime) -> None:
     """The sink has been told these; what changed meanwhile stays owed, because its generation differs."""
-    _lock(tx, sink, told)
+    files = integers(o.file_id for o in told)
+    _lock(tx, sink, files)
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for one in told:
+        alike.setdefault((one.generation, one.put), []).append(one.file_id)
+    tx.execute("SELECT set_config('enable_seqscan', 'off', true)")
+    for (generation, put), some in alike.items():
+        # By the key, row by row: to join what was told, a planner without statistics reads the tables whole for each batch. Only the
+        # key is an index by file, and by sink it must not go.
+        tx.execute(
+            """UPDATE deliveries d SET status = %(status)s, generation = %(generation)s, delivered_at = %(now)s, attempts = 0, retry_at = NULL,
+                      claimed_by = NULL, owed = (SELECT f.generation FROM files f WHERE f.id = d.file_id) <> %(generation)s
+               WHERE d.file_id = ANY(%(files)s::bigint[]) AND d.sink || '' = %(sink)s""",
+            {
+                "status": "delivered" if put else "removed", "generation": generation, "now": now, "files": integers(some), "sink": sink,
+            },
+        )  # fmt: skip
+    tx.execute("SELECT set_config('enable_seqscan', 'on', true)")
     tx.execute(
-        """UPDATE deliveries d SET status = CASE WHEN t.put THEN 'delivered' ELSE 'removed' END, generation = t.generation, delivered_at = %s,
-                  owed = f.generation <> t.generation, attempts = 0, retry_at = NULL, claimed_by = NULL
-           FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[]) AS t(file_id, generation, put) JOIN files f ON f.id = t.file_id
-           WHERE d.file_id = t.file_id AND d.sink = %s""",
-        [now, [o.file_id for o in told], [o.generation for o in told], [o.put for o in told], sink],
+        """UPDATE failures SET resolved_at = %s WHERE file_id = ANY(%s::bigint[]) AND stage = 'deliver' AND sink = %s AND resolved_at IS NULL""",
+        [now, files, sink],
     )
-    resolve(tx, [o.file_id for o in told], ["deliver"], now, sink)
 
 
 def save_failed(tx: Transaction, endpoint: Endpoint, sink: str, failed: Sequence[FailedDelivery], now: datetime) -> None:
-    _lock(tx, sink, [f.owed for f in failed])
+    _lock(tx, sink, integers(f.owed.file_id for f in failed))
     record_failures(tx, endpoint, [f.failure for f in failed], now)
     tx.execute(
         """UPDATE deliveries d SET owed = f.generation <> t.generation OR t.retry_at IS NOT NULL OR NOT t.put, claimed_by = NULL, attempts = t.attempts, retry_at = t.retry_at,
@@ -262,27 +305,12 @@ def refs(endpoint: Endpoint, owed: Sequence[Owed]) -> list[DocumentRef]:
     ]
 
 
-def _plan_all(tx: Transaction, endpoint: Endpoint, sink: str) -> None:
-    """Plan every file of the endpoint for a sink that is new to it."""
-    tx.execute(
-        """INSERT INTO deliveries (file_id, sink, tenant_id, endpoint_id)
-           SELECT f.id, %(sink)s, f.tenant_id, f.endpoint_id FROM files f WHERE f.endpoint_id = %(endpoint)s AND f.status = 'extracted'
-           ORDER BY f.id ON CONFLICT DO NOTHING""",
-        {"endpoint": endpoint.id, "sink": sink},
-    )
-    tx.execute(
-        f"""WITH changed AS (
-               SELECT d.file_id FROM deliveries d JOIN files f ON f.id = d.file_id
-               WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND NOT d.owed AND ({_OWED}) ORDER BY d.file_id FOR UPDATE OF d)
-           UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = %(sink)s""",
-        {"endpoint": endpoint.id, "sink": sink},
-    )
-
-
-def _lock(tx: Transaction, sink: str, owed: Sequence[Owed]) -> None:
+def _lock(tx: Transaction, sink: str, files: str) -> None:
     """In order of file, as planning does: two runs wait for each other instead of both for ever."""
+    # Counted, so that the rows need not be sent.
     tx.execute(
-        "SELECT 1 FROM deliveries WHERE sink = %s AND file_id = ANY(%s) ORDER BY file_id FOR UPDATE", [sink, [o.file_id for o in owed]]
+        """SELECT count(*) FROM (SELECT FROM deliveries WHERE sink = %s AND file_id = ANY(%s::bigint[]) ORDER BY file_id FOR UPDATE) locked""",
+        [sink, files],
     )
 
 

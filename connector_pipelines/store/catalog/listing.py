@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from connector_pipelines.core.errors import ConnectorError, with_code
-from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable
+from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable, Upserted
 from connector_pipelines.net.postgres import storable
-from connector_pipelines.store.catalog._named import last_of_each, make_tables, merge
+from connector_pipelines.store.catalog import records
+from connector_pipelines.store.catalog._landing import PACK_BYTES, Land, land_contents
+from connector_pipelines.store.catalog._moved import rejoin_moved
+from connector_pipelines.store.catalog._named import absent_below, last_of_each, make_tables, merge
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Database, Transaction, scoped
 from connector_pipelines.store.catalog.failures import ItemFailure, record_failures
 from connector_pipelines.store.catalog.parts import delete_parts, take_along
 
-__all__ = ["Absent", "Listing", "PageCounts", "open_listing"]
+__all__ = ["Absent", "Land", "Listing", "PageCounts", "content_bytes", "open_listing"]
 
 TOGETHER = 20_000
-"""Changes of a snapshot that are written at once: in memory until then, some 20 MB. By the thousand it takes twice as long."""
+"""Changes that are written at once: in memory until then, some 20 MB. By the thousand it takes twice as long."""
+
+LINGER_S = 2.0
+"""For how long pages of a delta are gathered. What a kill loses is told again from the cursor before."""
 
 ANALYSE_FROM = 1_000
 """New rows in one pass after which the table is analysed, and again at each tenfold."""
@@ -63,12 +71,29 @@ class Absent:
 
 
 class Listing:
-    """One pass over a source's feed, on a connection of its own whose temporary table remembers what was named."""
+    """One pass over a source's feed, on a connection of its own whose temporary table remembers what was named.
 
-    def __init__(self, connection: Any, endpoint: Endpoint, sync_id: int, now: datetime) -> None:
+    Args:
+        land: For contents that come with the listing.
+        seconds: Of a clock that only goes forward.
+        note: Whether documents of records are made here, where nothing of their content goes into them.
+
+    Attributes:
+        noted: By day, documents that were made of new records.
+    """
+
+    def __init__(
+        self, connection: Any, endpoint: Endpoint, sync_id: int, now: datetime, *, land: Land, seconds: Callable[[], float], note: bool
+    ) -> None:
         self._connection, self._endpoint, self._sync_id, self._now = connection, endpoint, sync_id, now
+        self._land, self._seconds, self._note = land, seconds, note
+        self.noted: Counter[date] = Counter()
         self._unlistable: list[str] = []
         self._gathered: list[Change] = []
+        self._bytes = 0
+        self._since: float | None = None
+        self._cursor: Cursor | None = None
+        self._snapshot = self._broken = False
         self._unnamed: int | None = None
         self._new = 0
         self._analyse_at = ANALYSE_FROM
@@ -81,24 +106,36 @@ class Listing:
     def record(self, page: ChangePage) -> PageCounts:
         """Take one page, and tell what was written now.
 
-        A delta page is written with its cursor in one transaction. Pages of a snapshot are gathered: they mean nothing
-        before its end, and are written the faster the more there are. The last page, which has the cursor, writes the rest.
+        Pages are gathered, and written the faster the more there are. Those of a delta are written with the cursor of the last of
+        them in one transaction: a kill repeats, and loses nothing. Those of a snapshot mean nothing before its end; the last
+        page, which has the cursor, writes the rest.
         """
-        if page.snapshot:
-            self._gathered += page.changes
-            return self.flush() if page.cursor is not None or len(self._gathered) >= TOGETHER else PageCounts()
-        return self._recorded(page.changes, page.cursor)
+        self._gathered += page.changes
+        self._bytes += content_bytes(page)
+        self._snapshot, self._cursor = page.snapshot, page.cursor or self._cursor
+        ended = page.snapshot and page.cursor is not None
+        full = len(self._gathered) >= TOGETHER or self._bytes >= PACK_BYTES
+        return self.flush() if ended or full or self._lingered() else PageCounts()
 
     def flush(self) -> PageCounts:
-        """Write what was gathered of a snapshot."""
-        gathered, self._gathered = self._gathered, []
-        return self._recorded(gathered, None, snapshot=True) if gathered else PageCounts()
+        """Write what was gathered. A delta's place is kept with it; a snapshot's is the end's business.
+
+        After a batch that could not be written nothing is written any more: what came later has a later place in the feed.
+        """
+        gathered, self._gathered, self._bytes, self._since = self._gathered, [], 0, None
+        cursor, self._cursor = None if self._snapshot else self._cursor, None
+        if self._broken or not (gathered or cursor is not None):
+            return PageCounts()
+        self._broken = True
+        counts = self._recorded(gathered, cursor)
+        self._broken = False
+        return counts
 
     def find_moved(self) -> int:
         """Give files that were named under a new id, but are ones we know by identity, their old rows back; how many."""
         self.flush()
         with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            return _rejoin_moved(tx, self._endpoint.id, self._now) if self._find_unnamed(tx) else 0
+            return rejoin_moved(tx, self._endpoint.id, self._now) if self._find_unnamed(tx) else 0
 
     def absent(self) -> Absent:
         """What the snapshot never named, but for the parts that could not be enumerated."""
@@ -159,9 +196,14 @@ class Listing:
         self._analyse_at = self._new * 10
         self._connection.execute("ANALYZE files (endpoint_id, external_id, identity, status, window_day)")
 
-    def _recorded(self, changes: Sequence[Change], cursor: Cursor | None, *, snapshot: bool = False) -> PageCounts:
+    def _lingered(self) -> bool:
+        now = self._seconds()
+        self._since = now if self._since is None else self._since
+        return not self._snapshot and now - self._since >= LINGER_S
+
+    def _recorded(self, changes: Sequence[Change], cursor: Cursor | None) -> PageCounts:
         with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            counts = self._write(tx, changes, snapshot=snapshot)
+            counts = self._write(tx, changes)
             if cursor is not None:
                 self._set_cursor(tx, cursor)
         self._new += counts.new
@@ -195,19 +237,27 @@ class Listing:
             [list(map(storable, self._unlistable)), self._sync_id],
         ).fetchall()
 
-    def _write(self, tx: Transaction, changes: Sequence[Change], *, snapshot: bool) -> PageCounts:
+    def _write(self, tx: Transaction, changes: Sequence[Change]) -> PageCounts:
         last = last_of_each(changes)
-        outcome = merge(tx, self._endpoint, self._sync_id, self._now, [c for c in last if not isinstance(c, Deleted)], snapshot=snapshot)
-        take_along(tx, outcome.get("rewritten") or (), self._now)
+        items = [c for c in last if not isinstance(c, Deleted)]
+        note = self._note and records.unrendered(tx, self._endpoint)
+        merged = merge(tx, self._endpoint, self._sync_id, self._now, items, snapshot=self._snapshot, note=note)
+        if merged.unlanded:
+            contents = [(n, content) for n in merged.unlanded if (content := _content(items[n])) is not None]
+            land_contents(tx, self._endpoint, self._now, contents, self._land)
+        if merged.noted:
+            self.noted.update(records.save_noted(tx, self._endpoint, merged.noted, self._now))
+        take_along(tx, merged.rewritten, self._now)
         gone = [c.id for c in last if isinstance(c, Deleted)]
+        gone += absent_below(tx, self._endpoint.id, changes)
         deleted = _delete(tx, self._endpoint.id, gone, self._now) if gone else 0
         unlistable = [c for c in changes if isinstance(c, Unlistable)]
         self._note_unlistable(tx, unlistable)
-        skipped = sum(isinstance(c, Skipped) for c in last)
-        touched = {k: int(outcome.get(k) or 0) for k in ("new", "changed", "restored")}
+        written = merged.new + merged.changed + merged.restored
         return PageCounts(
-            **touched, unchanged=len(last) - len(gone) - sum(touched.values()), skipped=skipped, deleted=deleted, unlistable=len(unlistable)
-        )
+            new=merged.new, changed=merged.changed, restored=merged.restored, unchanged=len(items) - written,
+            skipped=sum(isinstance(c, Skipped) for c in items), deleted=deleted, unlistable=len(unlistable),
+        )  # fmt: skip
 
     def _note_unlistable(self, tx: Transaction, parts: Sequence[Unlistable]) -> None:
         self._unlistable += [p.path for p in parts]
@@ -223,12 +273,26 @@ class Listing:
 
 
 @contextmanager
-def open_listing(database: Database, endpoint: Endpoint, sync_id: int, now: datetime) -> Iterator[Listing]:
+def open_listing(
+    database: Database,
+    endpoint: Endpoint,
+    sync_id: int,
+    now: datetime,
+    *,
+    land: Land,
+    seconds: Callable[[], float] = time.monotonic,
+    note: bool = False,
+) -> Iterator[Listing]:
     """A listing for one pass; what it named is forgotten with it."""
     with database.connect() as connection:
         with scoped(connection, endpoint.tenant_id) as tx:
             make_tables(tx)
-        yield Listing(connection, endpoint, sync_id, now)
+        yield Listing(connection, endpoint, sync_id, now, land=land, seconds=seconds, note=note)
+
+
+def content_bytes(page: ChangePage) -> int:
+    """Bytes of content that came along in the page."""
+    return sum(len(_content(change) or b"") for change in page.changes)
 
 
 def ref_of(row: Any) -> FileRef:
@@ -245,7 +309,12 @@ def ref_of(row: Any) -> FileRef:
         identity=row["identity"],
         url=row["url"],
         checksum=Checksum(*checksum.split(":", 1)) if checksum else None,
+        stream=row["stream"],
     )
+
+
+def _content(change: Change) -> bytes | None:
+    return change.content if isinstance(change, Upserted) else None
 
 
 def _unlistable_error(part: Unlistable) -> ConnectorError:
@@ -264,38 +333,6 @@ def _delete(tx: Transaction, endpoint_id: str, external_ids: Sequence[str], now:
     tx.execute("UPDATE failures SET resolved_at = %s WHERE file_id = ANY(%s) AND resolved_at IS NULL", [now, [r["id"] for r in found]])
     delete_parts(tx, [r["id"] for r in found], now)
     return len(found)
-
-
-def _rejoin_moved(tx: Transaction, endpoint_id: str, now: datetime) -> int:
-    # The new id may have been recorded by an earlier pass that was cut before its end: what counts is that nothing was
-    # made of it yet.
-    tx.execute(
-        """CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
-           SELECT DISTINCT ON (old.identity) old.id AS old_id, fresh.*
-           FROM unnamed u JOIN files old ON old.id = u.id
-           JOIN files fresh ON old.endpoint_id = fresh.endpoint_id AND old.identity = fresh.identity AND old.id <> fresh.id
-           JOIN named here ON here.external_id = fresh.external_id
-           WHERE fresh.endpoint_id = %s AND fresh.status = 'listed' AND old.status <> 'deleted' AND fresh.first_sync > old.first_sync
-             AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.file_id = fresh.id)
-             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.file_id = fresh.id)
-           ORDER BY old.identity, fresh.id, old.id""",
-        [endpoint_id],
-    )
-    tx.execute("SELECT 1 FROM files WHERE id IN (SELECT id FROM moved UNION ALL SELECT old_id FROM moved) ORDER BY id FOR UPDATE")
-    tx.execute("DELETE FROM files WHERE id IN (SELECT id FROM moved)")
-    moved = tx.execute(
-        """UPDATE files f SET external_id = m.external_id, path = m.path, version = m.version, media_type = m.media_type,
-                  url = m.url, checksum = m.checksum, window_day = m.window_day, source_modified_at = m.source_modified_at,
-                  size = coalesce(m.size, CASE WHEN f.version = m.version THEN f.size END),
-                  sha256 = CASE WHEN f.version = m.version THEN f.sha256 END,
-                  status = CASE WHEN f.version <> m.version OR f.status = 'failed' OR f.sha256 IS NULL THEN 'listed'
-                                WHEN f.media_type <> m.media_type THEN 'stored' ELSE f.status END,
-                  reason = CASE WHEN f.version = m.version AND f.status = 'skipped' AND f.media_type = m.media_type THEN f.reason END,
-                  attempts = 0, retry_at = NULL, claimed_by = NULL, generation = f.generation + 1, changed_at = m.changed_at
-           FROM moved m WHERE f.id = m.old_id RETURNING f.id"""
-    ).fetchall()
-    take_along(tx, [r["id"] for r in moved], now)
-    return len(moved)
 
 
 def _resolve_listing_failures(tx: Transaction, endpoint_id: str, unlistable: Sequence[str]) -> None:

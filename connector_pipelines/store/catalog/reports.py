@@ -57,8 +57,14 @@ class DayCounts:
     parts_extracted: int
     parts_skipped: int
     parts_failed: int
+    records: int
+    record_sinks: Sequence[str]
     chunks: int
     delivered: Mapping[str, int]
+
+    def wanted_by(self, sink: str) -> int:
+        """Documents that the sink is to hold; of records alone where it keeps those."""
+        return self.records if sink in self.record_sinks else self.extracted + self.parts_extracted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,9 @@ class EndpointStatus:
         failed: By code.
         lacking: Documents that stand, and of which the ledger says what was left out.
         bytes: Of files of the source.
-        sinks: By sink name: delivered, failed and owed documents.
+        sinks: By sink name: delivered, failed and owed documents; where it keeps records alone, others are `not_kept`.
+        notifications: What webhooks told and no sync has looked at yet.
+        refused: Calls of the connector's webhook that were refused today and yesterday (UTC), by reason.
     """
 
     slug: str
@@ -108,6 +116,8 @@ class EndpointStatus:
     retry_at: datetime | None
     held_deletions: Mapping[str, Any] | None
     last_error: Mapping[str, Any] | None
+    notifications: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +181,7 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
     """Standing counts of each day that has files, by day."""
     rows = tx.execute(
         """WITH f AS (
-               SELECT id, window_day, size, status, parent_id IS NULL AS outermost FROM files WHERE endpoint_id = %(endpoint)s AND status <> 'deleted'
+               SELECT id, window_day, size, status, stream, parent_id IS NULL AS outermost FROM files WHERE endpoint_id = %(endpoint)s AND status <> 'deleted'
                AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
            ), sunk AS (
                SELECT window_day, jsonb_object_agg(sink, n) AS delivered FROM (
@@ -185,7 +195,9 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
                   count(*) FILTER (WHERE NOT outermost) AS parts, count(*) FILTER (WHERE NOT outermost AND f.status = 'stored') AS parts_stored,
                   count(*) FILTER (WHERE NOT outermost AND f.status = 'extracted') AS parts_extracted,
                   count(*) FILTER (WHERE NOT outermost AND f.status = 'skipped') AS parts_skipped,
-                  count(*) FILTER (WHERE NOT outermost AND f.status = 'failed') AS parts_failed, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
+                  count(*) FILTER (WHERE NOT outermost AND f.status = 'failed') AS parts_failed,
+                  count(*) FILTER (WHERE f.status = 'extracted' AND f.stream IS NOT NULL) AS records,
+                  (SELECT record_sinks FROM endpoints WHERE id = %(endpoint)s) AS record_sinks, coalesce(sum(x.chunk_count), 0)::bigint AS chunks,
                   coalesce(s.delivered, '{}') AS delivered
            FROM f LEFT JOIN documents x ON x.file_id = f.id AND f.status = 'extracted' LEFT JOIN sunk s ON s.window_day = f.window_day
            GROUP BY f.window_day, s.delivered ORDER BY f.window_day""",
@@ -197,7 +209,7 @@ def day_counts(tx: Transaction, endpoint: Endpoint, days: DayRange) -> list[DayC
 def newest_documents(tx: Transaction, endpoint: Endpoint, days: DayRange, limit: int) -> list[NewestDocument]:
     """Documents of these days, the last modified first."""
     rows = tx.execute(
-        """SELECT f.path, f.url, coalesce(f.source_modified_at, f.first_seen_at) AS modified_at, x.chunk_count AS chunks, x.content_type
+        """SELECT f.path, coalesce(x.url, f.url) AS url, coalesce(f.source_modified_at, f.first_seen_at) AS modified_at, x.chunk_count AS chunks, x.content_type
            FROM files f JOIN documents x ON x.file_id = f.id WHERE f.endpoint_id = %s AND f.status = 'extracted'
              AND f.window_day BETWEEN coalesce(%s, '-infinity'::date) AND coalesce(%s, 'infinity'::date)
            ORDER BY f.window_day DESC, modified_at DESC, f.id LIMIT %s""",
@@ -224,7 +236,7 @@ def endpoint_status(tx: Transaction, slug: str | None = None) -> list[EndpointSt
 def citations(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Citation]:
     """(document id, ordinal) to what stands there now; what was deleted or replaced since is left out."""
     rows = tx.execute(
-        """SELECT x.id::text AS document_id, c.ordinal, coalesce(x.title, regexp_replace(f.path, '^.*/', '')) AS title, f.path, f.url,
+        """SELECT x.id::text AS document_id, c.ordinal, coalesce(x.title, regexp_replace(f.path, '^.*/', '')) AS title, f.path, coalesce(x.url, f.url) AS url,
                   e.slug AS endpoint, k.kind, c.text, c.place
            FROM unnest(%s::uuid[], %s::int[]) AS w(document_id, ordinal)
            JOIN chunks c ON c.document_id = w.document_id AND c.ordinal = w.ordinal JOIN documents x ON x.id = c.document_id
@@ -244,12 +256,16 @@ _STATUS = f"""
                 WHEN e.synced_at IS NULL THEN 'idle' ELSE 'active' END AS state, e.schedule,
            coalesce(n.seen, 0) AS seen, coalesce(n.parts, 0) AS parts, coalesce(n.waiting, 0) AS waiting, coalesce(n.stored, 0) AS stored, coalesce(n.extracted, 0) AS extracted,
            coalesce(r.skipped, '{{}}') AS skipped, coalesce(r.failed, '{{}}') AS failed, coalesce(l.lacking, 0) AS lacking, coalesce(n.bytes, 0)::bigint AS bytes,
-           coalesce(s.sinks, '{{}}') AS sinks, e.synced_at, CASE WHEN {WAITS_FOR_SOURCE} THEN NULL ELSE e.next_due_at END AS next_due_at, e.retry_at, e.held_deletions,
+           coalesce(s.sinks, '{{}}') AS sinks, (SELECT count(*) FROM notifications_owed o WHERE o.endpoint_id = e.id) AS notifications,
+           coalesce((SELECT jsonb_object_agg(reason, calls) FROM (
+               SELECT reason, sum(calls) AS calls FROM webhook_refusals w
+               WHERE w.connector_id = k.id AND w.day >= (now() AT TIME ZONE 'UTC')::date - 1 GROUP BY reason) g), '{{}}') AS refused, e.synced_at, CASE WHEN {WAITS_FOR_SOURCE} THEN NULL ELSE e.next_due_at END AS next_due_at, e.retry_at, e.held_deletions,
            coalesce(e.last_error, CASE WHEN k.status = 'error' THEN k.last_error END) AS last_error
     FROM endpoints e JOIN connectors k ON k.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
     LEFT JOIN LATERAL (
         SELECT count(*) AS seen, count(parent_id) AS parts, sum(size) FILTER (WHERE parent_id IS NULL) AS bytes, count(*) FILTER (WHERE status = 'listed') AS waiting,
-               count(*) FILTER (WHERE status = 'stored') AS stored, count(*) FILTER (WHERE status = 'extracted') AS extracted
+               count(*) FILTER (WHERE status = 'stored') AS stored, count(*) FILTER (WHERE status = 'extracted') AS extracted,
+               count(*) FILTER (WHERE status = 'extracted' AND stream IS NOT NULL) AS records
         FROM files f WHERE f.endpoint_id = e.id AND f.status <> 'deleted') n ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(reason, n) FILTER (WHERE status = 'skipped') AS skipped, jsonb_object_agg(reason, n) FILTER (WHERE status = 'failed') AS failed
@@ -259,8 +275,10 @@ _STATUS = f"""
         SELECT count(*) AS lacking FROM failures l JOIN files f ON f.id = l.file_id
         WHERE l.endpoint_id = e.id AND l.stage = 'documents' AND l.resolved_at IS NULL AND f.status = 'extracted') l ON true
     LEFT JOIN LATERAL (
-        SELECT jsonb_object_agg(sink, jsonb_build_object('delivered', delivered, 'failed', failed, 'owed', greatest(n.extracted - delivered - failed, 0), 'to_remove', to_remove)) AS sinks
-        FROM (SELECT w.sink, count(*) FILTER (WHERE d.status = 'delivered' AND f.status = 'extracted' AND d.generation = f.generation) AS delivered,
+        SELECT jsonb_object_agg(sink, jsonb_build_object('delivered', delivered, 'failed', failed, 'owed', greatest(wanted - delivered - failed, 0), 'to_remove', to_remove)
+                                     || CASE WHEN wanted = n.extracted THEN '{{}}' ELSE jsonb_build_object('not_kept', n.extracted - wanted) END) AS sinks
+        FROM (SELECT w.sink, CASE WHEN w.sink = ANY(e.record_sinks) THEN n.records ELSE n.extracted END AS wanted,
+                     count(*) FILTER (WHERE d.status = 'delivered' AND f.status = 'extracted' AND d.generation = f.generation) AS delivered,
                      count(*) FILTER (WHERE d.status = 'failed' AND f.status = 'extracted' AND d.generation = f.generation) AS failed,
                      count(*) FILTER (WHERE d.status IN ('delivered', 'pending', 'failed') AND f.status IN ('deleted', 'failed', 'skipped')) AS to_remove
               FROM unnest(e.sinks) AS w(sink) LEFT JOIN deliveries d ON d.endpoint_id = e.id AND d.sink = w.sink LEFT JOIN files f ON f.id = d.file_id

@@ -63,8 +63,13 @@ _FORGOTTEN = {
     "sync_logs": """sync_logs l WHERE l.started_at < %(history)s
         AND EXISTS (SELECT FROM sync_logs n WHERE n.endpoint_id = l.endpoint_id AND n.stage = l.stage AND n.id > l.id)""",
     "failures": "failures WHERE resolved_at < %(history)s",
-    "webhook_inbox": "webhook_inbox WHERE done_at < %(history)s",
+    # An endpoint that was purged answers for nothing any more.
+    "webhook_inbox": """webhook_inbox i WHERE coalesce(i.done_at, i.received_at) < %(history)s
+        AND NOT EXISTS (SELECT FROM notifications_owed o WHERE o.inbox_id = i.id)""",
+    "webhook_refusals": "webhook_refusals WHERE day < (%(history)s::timestamptz AT TIME ZONE 'UTC')::date",
     "outbox": "outbox WHERE sent_at < %(history)s",
+    "rate_limits": "rate_limits WHERE updated_at < %(history)s AND coalesce(paused_until < now(), true)",
+    "circuits": "circuits WHERE updated_at < %(history)s",
     # Only when every sink was told: else nobody would know any more that it is to be removed there.
     "files": """files f WHERE f.status = 'deleted' AND f.deleted_at < %(history)s
         AND NOT EXISTS (SELECT FROM deliveries d WHERE d.file_id = f.id AND d.status <> 'removed')

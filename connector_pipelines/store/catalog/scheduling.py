@@ -12,7 +12,7 @@ from connector_pipelines.store.catalog.database import Transaction
 from connector_pipelines.store.catalog.workers import ALIVE, Worker
 
 __all__ = [
-    "WAITS_FOR_SOURCE", "DueEndpoint", "Holder", "begin", "due", "finish", "first_due", "hold", "holder", "next_due", "release", "request", "stop",
+    "WAITS_FOR_SOURCE", "DueEndpoint", "Holder", "begin", "due", "finish", "first_due", "hold", "holder", "next_due", "release", "request", "resume", "stop",
 ]  # fmt: skip
 
 _LEFTOVERS_WAIT = timedelta(seconds=30)
@@ -29,13 +29,20 @@ WAITS_FOR_SOURCE = "coalesce(e.last_error->>'stage' IN ('settings', 'listing') A
 """SQL: of endpoint `e` nothing was learnt last time. Its schedule waits too, or it would knock more often than it is told."""
 
 
+_NOTIFIED_AGAIN = timedelta(minutes=15)
+"""A listing that failed and is not tried again by itself is not begun sooner for a notification that it left owed."""
+
+_NOTIFIED = f"""(NOT {WAITS_FOR_SOURCE} AND (coalesce(e.last_error->>'stage' NOT IN ('settings', 'listing'), true) OR e.started_at <= %(notified_again)s)
+    AND EXISTS (SELECT FROM notifications_owed o WHERE o.endpoint_id = e.id))"""
+
+
 @dataclass(frozen=True, slots=True)
 class DueEndpoint:
     """An endpoint that should sync now.
 
     Attributes:
         sync_number: Syncs begun so far. With the id it names this due sync for ever.
-        reason: requested, interrupted, schedule or leftovers.
+        reason: requested, interrupted, schedule, leftovers or notified.
         last_sync_s: Seconds the last sync took, or None before the first.
     """
 
@@ -88,13 +95,15 @@ def due(tx: Transaction, kind: str, now: datetime) -> list[DueEndpoint]:
     rows = tx.execute(
         f"""SELECT e.id::text, e.slug, c.kind, t.name AS tenant, e.sync_number, e.last_sync_s,
                    CASE WHEN e.requested_at IS NOT NULL THEN 'requested' WHEN e.holder IS NOT NULL THEN 'interrupted'
-                        WHEN e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE} THEN 'schedule' ELSE 'leftovers' END AS reason
+                        WHEN e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE} THEN 'schedule' WHEN e.retry_at <= %(now)s THEN 'leftovers'
+                        ELSE 'notified' END AS reason
             FROM endpoints e JOIN connectors c ON c.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
             WHERE c.kind = %(kind)s AND e.removed_at IS NULL AND NOT e.paused AND c.status NOT IN ('error', 'disabled')
-              AND (e.requested_at IS NOT NULL OR e.holder IS NOT NULL OR e.retry_at <= %(now)s OR (e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE}))
+              AND (e.requested_at IS NOT NULL OR e.holder IS NOT NULL OR e.retry_at <= %(now)s OR (e.next_due_at <= %(now)s AND NOT {WAITS_FOR_SOURCE})
+                   OR {_NOTIFIED})
               AND (e.holder IS NULL OR e.holder NOT IN {ALIVE})
             ORDER BY e.requested_at NULLS LAST, e.next_due_at, e.slug""",
-        {"kind": kind, "now": now},
+        {"kind": kind, "now": now, "notified_again": now - _NOTIFIED_AGAIN},
     ).fetchall()
     return [DueEndpoint(**row) for row in rows]
 
@@ -115,11 +124,28 @@ def request(tx: Transaction, slug: str, now: datetime) -> None:
     tx.execute("UPDATE connectors SET status = 'idle' WHERE id = %s AND status = 'error'", [row["connector_id"]])
 
 
+def resume(tx: Transaction, connector_id: str, now: datetime) -> list[str]:
+    """Let a connector go on whose sign-in was mended: what it stopped is due now; the slugs."""
+    tx.execute("UPDATE connectors SET status = 'idle', last_error = NULL, updated_at = %s WHERE id = %s AND status = 'error'", [now, connector_id])
+    rows = tx.execute(
+        """UPDATE endpoints SET requested_at = %s
+           WHERE connector_id = %s AND last_error->>'class' IN ('security', 'configuration') AND last_error->>'code' <> ALL(%s)
+             AND removed_at IS NULL AND NOT paused
+           RETURNING slug""",
+        [now, connector_id, list(_ASKS)],
+    ).fetchall()
+    return sorted(row["slug"] for row in rows)
+
+
 def hold(tx: Transaction, endpoint_id: str, worker: Worker) -> bool:
-    """Take the endpoint's listing for this worker; False where a live worker has it."""
+    """Take the endpoint's listing for this worker; False where a live worker has it.
+
+    What a worker that died left unfinished counts as asked for: it may have been a look at the whole feed, and this one is not.
+    """
     row = tx.execute(
-        f"UPDATE endpoints SET holder = %s WHERE id = %s AND (holder IS NULL OR holder = %s OR holder NOT IN {ALIVE}) RETURNING id",
-        [worker.id, endpoint_id, worker.id],
+        f"""UPDATE endpoints SET holder = %(me)s, requested_at = CASE WHEN holder <> %(me)s THEN coalesce(requested_at, now()) ELSE requested_at END
+            WHERE id = %(id)s AND (holder IS NULL OR holder = %(me)s OR holder NOT IN {ALIVE}) RETURNING id""",
+        {"me": worker.id, "id": endpoint_id},
     ).fetchone()
     return row is not None
 
@@ -137,16 +163,27 @@ def release(tx: Transaction, endpoint_id: str, worker: Worker) -> None:
     tx.execute("UPDATE endpoints SET holder = NULL WHERE id = %s AND holder = %s", [endpoint_id, worker.id])
 
 
-def begin(tx: Transaction, endpoint_id: str, schedule: Schedule, now: datetime) -> None:
-    """Acknowledge that a sync began: what was due until now is answered by it, what comes after is not."""
+def begin(tx: Transaction, endpoint_id: str, schedule: Schedule, now: datetime, *, notified: bool = False) -> bool:
+    """Acknowledge that a sync began: what was due until now is answered by it, what comes after is not.
+
+    Args:
+        notified: It was asked for because of notifications, which may be all it looks at.
+
+    Returns:
+        Whether they are all there is a reason for. Then the schedule stays as it is: a stream of notifications must not put off the look at
+        everything that changed.
+    """
+    only = notified and _only_notified(tx, endpoint_id, now)
     tx.execute(
-        """UPDATE endpoints SET sync_number = sync_number + 1, requested_at = NULL, retry_at = NULL, next_due_at = %s, started_at = %s WHERE id = %s""",
-        [next_due(schedule, now), now, endpoint_id],
+        """UPDATE endpoints SET sync_number = sync_number + 1, requested_at = NULL, retry_at = NULL,
+                  next_due_at = CASE WHEN %s THEN next_due_at ELSE %s END, started_at = %s WHERE id = %s""",
+        [only, next_due(schedule, now), now, endpoint_id],
     )
     tx.execute(
         "UPDATE connectors SET status = 'syncing' WHERE status <> 'disabled' AND id = (SELECT connector_id FROM endpoints WHERE id = %s)",
         [endpoint_id],
     )
+    return only
 
 
 def finish(
@@ -186,6 +223,16 @@ def stop(tx: Transaction, endpoint_id: str, error: dict[str, Any], now: datetime
                    holder = CASE WHEN holder IN {ALIVE} THEN holder END WHERE id = %s""",
         [Jsonb(told), again_at, endpoint_id],
     )
+
+
+def _only_notified(tx: Transaction, endpoint_id: str, now: datetime) -> bool:
+    """Whether the endpoint has been read to the end of its feed, and nothing asks for that to be done again."""
+    row = tx.execute(
+        f"""SELECT e.cursor <> '' AND NOT e.deletions_approved AND e.requested_at IS NULL AND NOT {WAITS_FOR_SOURCE}
+                   AND coalesce(e.next_due_at > %s, true) AS yes FROM endpoints e WHERE e.id = %s""",
+        [now, endpoint_id],
+    ).fetchone()
+    return bool(row and row["yes"])
 
 
 def _again(tx: Transaction, endpoint_id: str, error: dict[str, Any] | None, now: datetime) -> tuple[dict[str, Any] | None, datetime | None]:

@@ -47,7 +47,9 @@ class Claimed:
     """A file this worker has taken.
 
     Attributes:
-        blob_key: None before the download.
+        blob_key: Of the object its bytes are in; None before the download.
+        blob_position: Where in the object they begin.
+        blob_size: How many they are.
         root_id: Of a part, the outermost file it is in.
         depth: How many files it is inside of.
     """
@@ -61,6 +63,8 @@ class Claimed:
     blob_key: str | None
     root_id: int | None = None
     depth: int = 0
+    blob_position: int = 0
+    blob_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +124,19 @@ class Failed:
 
 
 def claim(tx: Transaction, endpoint: Endpoint, worker: Worker, *, status: str, days: DayRange, now: datetime, limit: int) -> list[Claimed]:
-    """Take up to `limit` files in `status`, oldest row first, that no live worker has and that are not waiting for a later try."""
+    """Take up to `limit` files in `status`, oldest row first, that no live worker has and that are not waiting for a later try.
+
+    Records are not among them: those go by the thousand (`records`).
+    """
     require_alive(tx, worker)
     rows = tx.execute(
         f"""WITH taken AS (
-                SELECT id FROM files
-                WHERE endpoint_id = %(endpoint)s AND status = %(status)s AND (retry_at IS NULL OR retry_at <= %(now)s)
+                SELECT id, tenant_id, sha256 FROM files
+                WHERE endpoint_id = %(endpoint)s AND status = %(status)s AND stream IS NULL AND (retry_at IS NULL OR retry_at <= %(now)s)
                   AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date) AND {DEAD_CLAIM}
                 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-            UPDATE files f SET claimed_by = %(worker)s FROM taken WHERE f.id = taken.id
-            RETURNING f.*, (SELECT b.key FROM blobs b WHERE b.tenant_id = f.tenant_id AND b.sha256 = f.sha256) AS blob_key""",
+            UPDATE files f SET claimed_by = %(worker)s FROM taken LEFT JOIN blobs b ON (b.tenant_id, b.sha256) = (taken.tenant_id, taken.sha256)
+            WHERE f.id = taken.id RETURNING f.*, b.key AS blob_key, b.position AS blob_position, b.size AS blob_size""",
         {
             "endpoint": endpoint.id, "status": status, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit,
         },
@@ -155,9 +162,9 @@ def lock(tx: Transaction, files: Sequence[Claimed]) -> None:
 
 
 def waiting(tx: Transaction, endpoint: Endpoint, *, status: str, days: DayRange, now: datetime) -> int:
-    """How many files wait for a stage and may be taken now, those other live workers have included."""
+    """How many files wait for a stage and may be taken now, those other live workers have included; records are not among them."""
     row = tx.execute(
-        """SELECT count(*) AS n FROM files WHERE endpoint_id = %s AND status = %s AND (retry_at IS NULL OR retry_at <= %s)
+        """SELECT count(*) AS n FROM files WHERE endpoint_id = %s AND status = %s AND stream IS NULL AND (retry_at IS NULL OR retry_at <= %s)
            AND window_day BETWEEN coalesce(%s, '-infinity'::date) AND coalesce(%s, 'infinity'::date)""",
         [endpoint.id, status, now, days.first, days.last],
     ).fetchone()
@@ -248,7 +255,10 @@ def save_failed(tx: Transaction, endpoint: Endpoint, done: Sequence[Failed], now
 
 
 def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "documents"], days: DayRange) -> int:
-    """Put files back so that `stage` does them again; how many. Parts are never downloaded: they come with the file they are in."""
+    """Put files back so that `stage` does them again; how many.
+
+    Never downloaded are parts, which come with the file they are in, and what came with its listing: it was never asked for by itself.
+    """
     again = {
         "files": ("listed", ["stored", "extracted", "failed", "skipped"]),
         "documents": ("stored", ["extracted", "failed", "skipped"]),
@@ -256,7 +266,7 @@ def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "docume
     return tx.execute(
         """UPDATE files f SET status = %(to)s, reason = NULL, attempts = 0, retry_at = NULL, claimed_by = NULL, generation = generation + 1
            WHERE endpoint_id = %(endpoint)s AND status = ANY(%(from)s) AND version <> ''
-             AND CASE %(to)s WHEN 'listed' THEN parent_id IS NULL ELSE sha256 IS NOT NULL END
+             AND CASE %(to)s WHEN 'listed' THEN parent_id IS NULL AND NOT inline ELSE sha256 IS NOT NULL END
              AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
 """,
         {"endpoint": endpoint.id, "to": again[0], "from": again[1], "first": days.first, "last": days.last},
@@ -325,4 +335,6 @@ def _claimed(row: Any) -> Claimed:
         row["blob_key"],
         row["root_id"],
         row["depth"],
+        row["blob_position"] or 0,
+        row["blob_size"] or 0,
     )

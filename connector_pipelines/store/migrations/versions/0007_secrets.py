@@ -23,16 +23,23 @@ CREATE TABLE secrets (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A row without a token says how fetching the first one failed.
 CREATE TABLE tokens (
     connector_id uuid PRIMARY KEY REFERENCES connectors ON DELETE CASCADE,
-    key_id       text NOT NULL,
-    sealed       bytea NOT NULL,
-    generation   bigint NOT NULL,
+    key_id       text,
+    sealed       bytea,
+    generation   bigint NOT NULL DEFAULT 0,
+    -- Of the sign-in settings it was fetched with: a token of another application is no use.
+    settings     text NOT NULL DEFAULT '',
     account      text NOT NULL DEFAULT '',
     scopes       text[] NOT NULL DEFAULT '{}',
     expires_at   timestamptz,
-    stored_at    timestamptz NOT NULL DEFAULT now(),
-    failed_at    timestamptz
+    stored_at    timestamptz,
+    -- The next one was asked for, and nothing was heard yet.
+    asked_at     timestamptz,
+    failed_at    timestamptz,
+    failure      jsonb,
+    CHECK ((sealed IS NULL) = (key_id IS NULL) AND (sealed IS NULL) = (stored_at IS NULL))
 );
 """
 

@@ -14,10 +14,17 @@ APP, OPERATOR = "connector_pipelines_app", "connector_pipelines_operator"
 MINE = "tenant_id = (SELECT nullif(current_setting('connector_pipelines.tenant_id', true), '')::uuid)"
 
 TABLES = """
+-- How calls of the connector's webhook are proven genuine; NULL: it has none.
+ALTER TABLE connectors ADD COLUMN webhook jsonb;
+
+-- Rises when a call that the sender gave no name comes again: who has taken it up before has not answered for it since.
+ALTER TABLE webhook_inbox ADD COLUMN told integer NOT NULL DEFAULT 1;
+
 CREATE TABLE notifications_owed (
     endpoint_id uuid NOT NULL,
     inbox_id    bigint NOT NULL REFERENCES webhook_inbox ON DELETE CASCADE,
     tenant_id   uuid NOT NULL,
+    told        integer NOT NULL DEFAULT 1,
     PRIMARY KEY (endpoint_id, inbox_id),
     FOREIGN KEY (endpoint_id, tenant_id) REFERENCES endpoints (id, tenant_id) ON DELETE CASCADE
 );
@@ -47,3 +54,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE webhook_refusals, notifications_owed")
+    op.execute("ALTER TABLE webhook_inbox DROP COLUMN told")
+    op.execute("ALTER TABLE connectors DROP COLUMN webhook")

@@ -1,0 +1,142 @@
+"""What the gateway works with: the installation's database, secrets and sources, reached in ways that never hold up a call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError
+from connector_pipelines.core.protocols import AcceptsWebhooks
+from connector_pipelines.embedded.stack import database_url
+from connector_pipelines.gateway.calls import Memory
+from connector_pipelines.gateway.inbox import Inbox
+from connector_pipelines.gateway.line import Line
+from connector_pipelines.gateway.proving import Prover
+from connector_pipelines.gateway.receivers import Receivers
+from connector_pipelines.gateway.refusals import Refusals
+from connector_pipelines.gateway.renewed import Renewed
+from connector_pipelines.pipeline.session import Services, open_source
+from connector_pipelines.store.catalog import inbox, schema
+from connector_pipelines.store.catalog.configuration import endpoint
+from connector_pipelines.store.catalog.inbox import Arrived, Receiver
+
+__all__ = ["House", "open_house"]
+
+MEMORY_BYTES = 128 * 1024**2
+"""Of bodies that are being read or stored, all together."""
+
+REFUSALS_EVERY_S = 5.0
+READY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The parts, put together."""
+
+    receivers: Receivers
+    prover: Prover
+    inbox: Inbox
+    refusals: Refusals
+    memory: Memory
+    ready: Renewed[None, str]
+    write_refusals: Callable[[], None]
+
+    async def is_ready(self) -> str:
+        """Empty where calls can be taken, else why not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_S):
+                return await self.ready.get(None)
+        return "the database does not answer"
+
+    async def run(self) -> None:
+        """Store what comes, and the counts of what was refused, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.inbox.run())
+            tasks.create_task(self._write_refusals())
+
+    async def _write_refusals(self) -> None:
+        while True:
+            try:
+                await asyncio.sleep(REFUSALS_EVERY_S)
+            finally:
+                await asyncio.shield(asyncio.to_thread(self.write_refusals))
+
+
+@contextmanager
+def open_house(
+    services: Services, clock: Callable[[], datetime] = lambda: datetime.now(UTC), now: Callable[[], float] = time.monotonic
+) -> Iterator[House]:
+    """The gateway's parts on an installation. Connects on first use.
+
+    Args:
+        clock: Now, aware, UTC: for what calls say of time.
+        now: Seconds: for how old something is that is kept.
+    """
+    services = services.acting_for("gateway")
+    catalog, refusals = _Catalog(services), Refusals(clock)
+    try:
+        yield House(
+            receivers=Receivers(catalog.receivers, now),
+            prover=Prover(services.secrets, catalog.accepting, clock, now),
+            inbox=Inbox(catalog.store),
+            refusals=refusals,
+            memory=Memory(MEMORY_BYTES),
+            ready=Renewed(catalog.why_not_ready, lifetime_s=1.0, doubt_s=0.0, now=now),
+            write_refusals=partial(catalog.write, refusals),
+        )
+    finally:
+        catalog.close()
+
+
+class _Catalog:
+    """What is asked of the database; all of it blocks. Calls are stored on a line of their own."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._calls, self._rows = (Line(lambda: database_url(services.settings)) for _ in range(2))
+
+    def store(self, arrived: Sequence[Arrived]) -> None:
+        with self._calls.transaction(arrived[0].tenant_id) as tx:
+            inbox.keep(tx, arrived)
+
+    def receivers(self) -> list[Receiver]:
+        with self._rows.transaction() as tx:
+            return inbox.receivers(tx)
+
+    def accepting(self, receiver: Receiver, _: bool) -> AcceptsWebhooks:
+        with self._rows.transaction() as tx:
+            found = endpoint(tx, receiver.endpoint)
+        source = open_source(found, self._services)
+        if not isinstance(source, AcceptsWebhooks):
+            raise ConfigurationError(
+                f"{receiver.kind} has no way of its own to prove calls of a webhook", advice="verify them with `hmac` or `token`"
+            )
+        return source
+
+    def write(self, refusals: Refusals) -> None:
+        taken = refusals.take()
+        try:
+            if taken:
+                with self._rows.transaction() as tx:
+                    inbox.count_refusals(tx, taken)
+        except ConnectorError:
+            refusals.put_back(taken)
+
+    def why_not_ready(self, _: None, __: bool) -> str:
+        try:
+            with self._rows.transaction() as tx:
+                row = tx.execute("SELECT version_num FROM alembic_version").fetchone()
+        except ConnectorError as error:
+            return str(error)
+        found = row and row["version_num"]
+        return "" if found == schema.HEAD else f"the database has schema {found}, this version needs {schema.HEAD}"
+
+    def close(self) -> None:
+        self._calls.close()
+        self._rows.close()
