@@ -72,10 +72,12 @@ class Pass:
 
 @dataclass(slots=True)
 class World:
-    """An endpoint `docs` and what is done to it. Every step takes its time from `now`."""
+    """An endpoint `docs` and what is done to it. Every step takes its time from `now`; `objects` are what listings landed."""
 
     database: Database
     now: datetime = NOW
+    seconds: float = 0.0
+    objects: dict[str, bytes] = field(default_factory=dict)
     endpoint: Endpoint = field(init=False)
     worker: Worker = field(init=False)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -122,8 +124,16 @@ class World:
     @contextmanager
     def listing(self, endpoint: Endpoint | None = None) -> Iterator[Listing]:
         found = endpoint or self.endpoint
-        with stage_log(self.database, found, "run", "listing") as log, open_listing(self.database, found, log.id, self.now) as listing:
+        with (
+            stage_log(self.database, found, "run", "listing") as log,
+            open_listing(self.database, found, log.id, self.now, land=self._land, seconds=lambda: self.seconds) as listing,
+        ):
             yield listing
+
+    def _land(self, pack: bytes) -> str:
+        key = f"object {len(self.objects)}"
+        self.objects[key] = pack
+        return key
 
     def snapshot(self, *changes: FileRef | Change, cursor: str = "end", endpoint: Endpoint | None = None) -> Pass:
         """One complete pass; everything absent is deleted."""
@@ -143,7 +153,8 @@ class World:
 
     def delta(self, *changes: FileRef | Change, cursor: str = "next") -> PageCounts:
         with self.listing() as listing:
-            return listing.record(page(*changes, cursor=cursor))
+            listing.record(page(*changes, cursor=cursor))
+            return listing.flush()
 
     # files and documents
 

@@ -27,7 +27,7 @@ from connector_pipelines.store.catalog import schema
 from tests import files
 from tests.databases import drop_database
 
-__all__ = ["Canaries", "Installation", "every_cell", "every_file", "leaks", "make_files", "told", "two_roles", "with_account"]
+__all__ = ["Canaries", "Installation", "every_cell", "every_copy", "every_file", "leaks", "make_files", "told", "two_roles", "with_account"]
 
 YAML = """
 sinks:
@@ -59,6 +59,8 @@ CREATE TRIGGER tell_retry AFTER INSERT ON dagster.event_logs FOR EACH ROW
     WHEN (NEW.dagster_event_type = 'STEP_UP_FOR_RETRY') EXECUTE FUNCTION dagster.tell_retry();
 LISTEN retrying;
 """
+
+_TABLES = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information_)'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,7 @@ def every_file(*folders: Path) -> Iterator[tuple[str, bytes]]:
 def every_cell(url: str) -> Iterator[tuple[str, bytes]]:
     """Table, column and bytes of every value of every table of every schema that is not Postgres's own."""
     with psycopg.connect(url, autocommit=True) as connection:
-        query = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text !~ '^(pg_|information_)'"
-        for (table,) in connection.execute(query).fetchall():
+        for (table,) in connection.execute(_TABLES).fetchall():
             # Row level security holds for the owner too, and here every tenant's rows are to be seen.
             connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
             rows = connection.cursor(row_factory=psycopg.rows.dict_row).execute(f"SELECT * FROM {table}")
@@ -194,12 +195,24 @@ def every_cell(url: str) -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{table}.{column}", _as_bytes(value)) for column, value in row.items() if value is not None)
 
 
+def every_copy(url: str) -> Iterator[tuple[str, bytes]]:
+    """Table and rows as a dump has them."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for (table,) in connection.execute(_TABLES).fetchall():
+            connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+            with connection.cursor().copy(f"COPY {table} TO STDOUT") as rows:
+                yield from ((table, bytes(row)) for row in rows)
+
+
 def told(error: BaseException) -> Iterator[str]:
     """Everything an error says about itself, and about all it was raised from, suppressed or not."""
     yield "".join(traceback.format_exception(error))
     chain: list[BaseException | None] = [error]
+    seen: set[int] = set()
     while chain:
-        if (one := chain.pop()) is not None:
+        # A cause is a context too: without a look back, each would be walked twice as often as the one before.
+        if (one := chain.pop()) is not None and id(one) not in seen:
+            seen.add(id(one))
             yield from (str(one), repr(one), repr(one.args), repr(getattr(one, "advice", "")))
             chain += [one.__cause__, one.__context__]
 

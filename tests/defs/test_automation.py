@@ -68,6 +68,21 @@ def test_a_sync_is_asked_for_once_while_its_run_waits_and_again_when_that_run_wa
     assert second.run_key != first.run_key
 
 
+def test_a_notification_is_due_at_once_and_the_run_is_told_that_it_is_all_there_is_to_look_at(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    known = world.configure(told={"schedule": {"type": "manual"}}, often={})
+    world.execute(
+        """WITH call AS (INSERT INTO webhook_inbox (tenant_id, connector_id, delivery_id, payload)
+                         SELECT tenant_id, id, '1', '{}' FROM connectors RETURNING id, tenant_id)
+           INSERT INTO notifications_owed (endpoint_id, inbox_id, tenant_id)
+           SELECT e.id, call.id, call.tenant_id FROM call, endpoints e WHERE e.slug = 'told'"""
+    )
+    requests, _ = tick(known, instance)
+    configs = {slug: r.run_config.get("ops", {}) for r in requests for slug in slugs([r])}
+    assert configs == {"told": {"local_folder__told__sync": {"config": {"sweep": False, "notified": True}}}, "often": {}}
+
+
 def test_a_run_that_began_its_sync_acknowledges_it(world: World, instance: dg.DagsterInstance) -> None:
     world.write("march.txt")
     known = world.configure(samples={})
@@ -95,5 +110,5 @@ def test_the_nightly_sweep_is_one_run_for_ten_endpoints_and_leaves_out_who_waits
         data = repository.get_schedule_def("local_folder_nightly_sweep").evaluate_tick(context)
     requests = list(data.run_requests or [])
     assert [len(r.asset_selection or ()) for r in requests] == [10, 2]
-    assert requests[1].run_config["ops"]["local_folder__e11__sync"] == {"config": {"sweep": True}}
+    assert requests[1].run_config["ops"]["local_folder__e11__sync"] == {"config": {"sweep": True, "notified": False}}
     assert len({r.run_key for r in requests}) == 2

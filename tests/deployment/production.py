@@ -41,6 +41,7 @@ class Production:
     variables: Mapping[str, str]
     code_port: int = 0
     web_port: int = 0
+    gateway_port: int = 0
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -51,7 +52,7 @@ class Production:
 
     def lay_down(self, *, poll_s: int) -> None:
         """The image's folder, but for ports and for how often runs are looked at."""
-        self.code_port, self.web_port = _free_port(), _free_port()
+        self.code_port, self.web_port, self.gateway_port = _free_port(), _free_port(), _free_port()
         shutil.copytree(SHIPPED, self.folder / "dagster")
         (self.folder / "tmp").mkdir()
         for name, shipped, ours in (
@@ -120,6 +121,7 @@ class Production:
         changed = {
             "4000": str(self.code_port),
             "3000": str(self.web_port),
+            "8090": str(self.gateway_port),
             "0.0.0.0": "127.0.0.1",
             "/opt/dagster/workspace.yaml": "dagster/workspace.yaml",
         }

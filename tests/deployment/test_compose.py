@@ -10,7 +10,7 @@ import pytest
 from connector_pipelines.settings import Settings
 from tests.deployment.production import COMPOSE, REPOSITORY, SHIPPED
 
-OURS = ["migrate", "code-location", "webserver", "daemon"]
+OURS = ["migrate", "code-location", "webserver", "gateway", "daemon"]
 LONG_LIVED = [name for name, service in COMPOSE["services"].items() if service.get("restart") == "unless-stopped"]
 OF_OTHERS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "QDRANT_API_KEY", "CODE_LOCATION_HOST"}
 
@@ -42,10 +42,10 @@ def test_our_containers_cannot_write_to_themselves_and_have_no_capability(name: 
     )
 
 
-def test_only_the_webserver_is_published_and_only_on_this_machine() -> None:
+def test_only_the_webserver_and_the_gateway_are_published_and_only_on_this_machine() -> None:
     published = {name: found["ports"] for name, found in COMPOSE["services"].items() if "ports" in found}
-    assert list(published) == ["webserver"]
-    assert all(port.startswith("127.0.0.1:") for port in published["webserver"])
+    assert list(published) == ["webserver", "gateway"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert COMPOSE["networks"]["data"]["internal"] is True
 
 

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes
 import pytest
 from dagster import DagsterRun
 from dagster._config import process_config, resolve_to_config_type
 from dagster_k8s import K8sRunLauncher
 from dagster_k8s.container_context import K8sContainerContext
 from dagster_k8s.job import construct_dagster_k8s_job
+from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
 from ruamel.yaml import YAML
 
 from connector_pipelines.settings import Settings
+from tests.deployment.production import COMPOSE
 
 VALUES = Path(__file__).parents[2] / "examples/kubernetes/values.yaml"
 SET_BY_THE_CHART = {
@@ -108,6 +111,24 @@ def test_every_process_is_given_the_same_places(values: dict[str, Any]) -> None:
         assert process["image"] == deployment["image"]
         assert not given.keys() - _settings() - NOT_OURS
     assert not run.keys() - _settings() - NOT_OURS
+
+
+def test_the_gateway_is_one_the_cluster_takes_with_the_rights_and_places_of_the_others(values: dict[str, Any]) -> None:
+    deployment, service = YAML(typ="safe").load_all(VALUES.with_name("gateway.yaml"))
+    spec = k8s_model_from_dict(kubernetes.client.V1Deployment, k8s_snake_case_dict(kubernetes.client.V1Deployment, deployment)).spec
+    (container,) = spec.template.spec.containers
+    chart = values["dagster-user-deployments"]["deployments"][0]
+    given = {variable.name: variable.value for variable in container.env}
+
+    assert container.args == COMPOSE["services"]["gateway"]["command"]
+    assert container.image == "{repository}:{tag}".format(**chart["image"])
+    assert given.items() <= {variable["name"]: variable["value"] for variable in chart["env"]}.items()
+    assert [source.secret_ref.name for source in container.env_from] == [secret["name"] for secret in chart["envSecrets"]]
+    assert (container.security_context.read_only_root_filesystem, container.security_context.capabilities.drop) == (True, ["ALL"])
+    assert (spec.template.spec.security_context.run_as_non_root, spec.template.spec.security_context.run_as_user) == (True, 10001)
+    assert {mount.name for mount in container.volume_mounts} == {volume.name for volume in spec.template.spec.volumes}
+    assert (container.liveness_probe.http_get.path, container.readiness_probe.http_get.path) == ("/healthz", "/readyz")
+    assert service["spec"]["selector"] == spec.selector.match_labels == spec.template.metadata.labels
 
 
 def _settings() -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -54,6 +56,10 @@ CONNECTORS = """
 sinks: {search: {kind: postgres_text}}
 connectors:
   - {name: Papers, kind: local_folder, endpoints: [{slug: papers, settings: {root: papers}, schedule: {type: interval, every: 1h}}]}
+  - name: Told
+    kind: local_folder
+    webhook: {verify: {type: token, secrets: ["env:TOKEN"]}}
+    endpoints: [{slug: told, settings: {root: papers}, schedule: {type: manual}}]
   - {name: Patient, kind: patient, endpoints: [{slug: slow, settings: {gate: FOLDER/gate}, schedule: {type: manual}}]}
 partitions: {local_folder: {start: 2024-01-01, every: month}, patient: {start: 2024-01-01, every: month}}
 """
@@ -83,6 +89,7 @@ def production(
             "MINIO_SECRET_KEY": s3_server.secret_key, "AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
             "AWS_DEFAULT_REGION": "us-east-1", "CODE_LOCATION_HOST": "127.0.0.1", "CONNECTORS_HOME": str(folder / "home"),
             "CONNECTORS_CONFIG": str(folder / "connectors.yaml"), "CONNECTORS_EXTRACT_WORKERS": "1", "PYTHONPATH": str(plugin),
+            "TOKEN": "a-token-of-the-test",
         },
     )  # fmt: skip
     found.lay_down(poll_s=2)
@@ -107,6 +114,18 @@ def instance(production: Production, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.from_config(str(production.folder / "dagster")) as found:
         yield found
+
+
+def _status(url: str, token: str | None = None) -> int:
+    """Of a GET, or of a POST that carries the token; 0 where nothing answers."""
+    call = urllib.request.Request(url, b"{}" if token else None, {"X-Webhook-Token": token} if token else {})
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
 
 
 def succeeded(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.DagsterRun | None:
@@ -135,6 +154,20 @@ def test_what_is_due_is_synced_and_shown_and_what_the_run_printed_is_read_back_f
         production.run("dagster", "api", "grpc-health-check", "--port", "4000").returncode,
         production.run("dagster-daemon", "liveness-check").returncode,
     ] == [0, 0]
+
+
+def test_the_gateway_is_ready_and_takes_a_call_that_the_daemon_makes_a_sync_of(
+    production: Production, instance: dg.DagsterInstance
+) -> None:
+    production.start("gateway")
+    address = f"http://127.0.0.1:{production.gateway_port}"
+    production.until(lambda: _status(f"{address}/readyz") == 200, "readiness of the gateway")
+    before = len(instance.get_runs(dg.RunsFilter(tags={"connector/endpoint": "told"})))
+
+    statuses = [_status(f"{address}/webhooks/Told", token) for token in ("another", "a-token-of-the-test")]
+
+    assert (before, statuses) == (0, [401, 202])
+    production.until(lambda: succeeded(instance, dg.AssetKey(["local_folder", "told", "sync"])), "the sync that the call asks for")
 
 
 def test_a_run_whose_code_location_was_killed_is_ended_and_run_again_when_the_code_location_is_back(

@@ -38,6 +38,7 @@ LIMIT_S = 60.0
 _ENTRY_POINTS = """\
 [connector_pipelines.sources]
 gated = tests.faults.gated:Source
+following = tests.faults.following:Source
 [connector_pipelines.sinks]
 gated = tests.faults.gated:Sink
 """

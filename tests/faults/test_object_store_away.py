@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -110,9 +111,4 @@ def _at(s3: S3Settings, endpoint: str) -> S3Settings:
 
 def _with(house: House, account: S3Settings) -> Services:
     """The services of the house, with this object store."""
-    return Services(
-        settings=house.services.settings,
-        database=house.services.database,
-        blobs=open_blobs(house.folder / "home" / "objects", account),
-        tools=house.services.tools,
-    )
+    return replace(house.services, blobs=open_blobs(house.folder / "home" / "objects", account))

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from connector_pipelines.core.errors import ConnectorError, Forbidden, Unavailable
 from connector_pipelines.core.protocols import ConfirmsAbsence, Sink, Source
-from connector_pipelines.core.types import START, ChangePage, Cursor, Document, DocumentRef, FileRef
+from connector_pipelines.core.types import START, ChangePage, Cursor, Document, DocumentRef, FileRef, Record, Stream
 from connector_pipelines.pipeline import operations
 from connector_pipelines.pipeline.session import open_services
 from connector_pipelines.settings import load_settings
@@ -139,3 +139,21 @@ class FlakySink(Sink):
     def _fault(self, error: ConnectorError, share: float = 1.0) -> None:
         if self._dice.random() < self._chaos * share:
             raise error
+
+
+class FlakyStreams(FlakySource):
+    """The same, for a source that declares streams."""
+
+    def streams(self) -> Sequence[Stream]:
+        return self._source.streams()
+
+    def sample(self, stream: str, limit: int) -> Sequence[Record]:
+        return self._source.sample(stream, limit)
+
+
+class FlakyRecords(FlakySink):
+    """The same, for a sink that keeps records."""
+
+    def declare(self, tenant_id: str, endpoint: str, streams: Sequence[Stream]) -> None:
+        self._fault(Unavailable("the sink is away"))
+        self._sink.declare(tenant_id, endpoint, streams)

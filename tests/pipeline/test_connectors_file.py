@@ -109,7 +109,7 @@ def test_every_mistake_is_told_with_its_line_its_place_and_its_fix(mistakes):
 
     assert told == [
         "connectors.yaml:3: connectors[0].kind: " + told[0].split("kind: ", 1)[1],
-        "connectors.yaml:4: connectors[0].tennant: unknown field; did you mean 'tenant'? known: auth, endpoints, kind, name, tenant",
+        "connectors.yaml:4: connectors[0].tennant: unknown field; did you mean 'tenant'? known: auth, endpoints, kind, name, tenant, webhook",
         f"connectors.yaml:6: connectors[0].endpoints[0].slug: 'My Slug' is {NO_SLUG}",
         "connectors.yaml:10: connectors[0].endpoints[0].schedule.every: '5 minutez' is not a duration; write it like 30s, 5m, 1h 30m or 2d",
         "connectors.yaml:11: connectors[0].endpoints[1].slug: is missing; add it (Names the endpoint in asset keys, on the command line and in metrics)",
@@ -340,3 +340,67 @@ def test_a_file_with_very_many_mistakes_tells_the_first_and_how_many_more(mistak
     assert told[0].startswith("connectors.yaml:2: ")
     assert len(told) == 51
     assert told[-1] == "and 30 more"
+
+
+def test_a_kind_that_cannot_prove_calls_by_itself_is_not_asked_to(mistakes):
+    told = mistakes(
+        """\
+        connectors:
+          - name: A
+            kind: local_folder
+            webhook: {verify: {type: source}}
+            endpoints: [{slug: a, settings: {root: /srv}}]
+          - name: B/C
+            kind: local_folder
+            webhook: {verify: {type: token, secrets: [hunter2hunter2]}}
+            endpoints: [{slug: b, settings: {root: /srv}}]
+        """
+    )
+
+    assert "the kind 'local_folder' has no way of its own to prove calls; verify them with `hmac` or `token`" in told[0]
+    assert "connectors.yaml:8: connectors[1].webhook.verify.secrets" in told[1]
+    assert not [line for line in told if "hunter2" in line]
+
+
+# sinks that keep records
+
+OF_RECORDS = """
+    sinks:
+      table: {kind: postgres_table}
+      search: {kind: postgres_text}
+    connectors:
+      - name: files
+        kind: local_folder
+        endpoints:
+          - slug: docs
+            settings: {root: /}
+            SINKS
+"""
+
+
+def test_an_endpoint_without_streams_that_names_a_sink_of_records_is_told_both(mistakes):
+    (told,) = mistakes(OF_RECORDS.replace("SINKS", "sinks: [search, table]"))
+
+    assert told == (
+        "connectors.yaml:11: connectors[0].endpoints[0].sinks[1]: the sink 'table' (postgres_table) keeps the records of streams, "
+        "and a local_folder has no streams; leave it out"
+    )
+
+
+def test_all_sinks_of_an_endpoint_without_streams_are_those_that_keep_text(read):
+    file = read(OF_RECORDS.replace("SINKS", ""))
+
+    assert file.connectors[0].endpoints[0].sinks == ("search",)
+
+
+def test_all_sinks_of_an_endpoint_with_streams_are_all(read, tmp_path, monkeypatch):
+    (tmp_path / "with_streams.py").write_text(PLUGIN + "    def streams(self): ...\n    def sample(self, stream, limit): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "with_streams-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: with-streams\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[connector_pipelines.sources]\nwith_streams = with_streams:Source\n")
+
+    file = read(OF_RECORDS.replace("SINKS", "").replace("local_folder", "with_streams").replace("root: /", "home: /"))
+
+    assert file.connectors[0].endpoints[0].sinks is None

@@ -16,6 +16,7 @@ from connector_pipelines.core.errors import ConfigurationError, PermanentError, 
 from connector_pipelines.core.types import Document, Record, Stream
 from connector_pipelines.sinks import postgres_text
 from connector_pipelines.sinks.postgres_table import Config, Sink
+from connector_pipelines.sinks.postgres_table.tables import Tables
 from connector_pipelines.testing._sink_world import OTHER_TENANT, TENANT, Maker, id_of, ref
 from connector_pipelines.testing.records_suite import HeldRecord, RecordsSinkContract, Reopen, declared, plain_tools
 
@@ -206,6 +207,18 @@ def test_processes_that_change_the_same_table_at_once_lose_nothing(sink, store, 
         {"id": 3, "x": Decimal("0.5"), "x__text": None, "y": None, "y__text": "text"},
         {"id": 4, "x": 7, "x__text": None, "y": Decimal("2.5"), "y__text": None},
     ]  # fmt: skip
+
+
+def test_who_waited_for_another_to_make_the_tables_finds_them(database_url):
+    tables = Tables("sink_tables", depth=3, limit=500)
+    with psycopg.connect(database_url) as late, psycopg.connect(database_url, autocommit=True) as early:
+        # What is looked up for the first time brings news with it; who has taken a turn before hears nothing while it waits.
+        tables.take_turn(late.cursor(), TENANT, "crm")
+        seen = tables.exists(late.cursor())
+        tables.make(early.cursor())
+        tables.make(late.cursor())
+
+        assert (seen, tables.exists(late.cursor())) == (False, True)
 
 
 @pytest.mark.parametrize("dropped", ["ALTER TABLE sink_tables.crm__deals DROP COLUMN x", "DROP TABLE sink_tables.crm__deals"])

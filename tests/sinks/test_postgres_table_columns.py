@@ -117,6 +117,14 @@ def test_what_is_declared_is_made_before_any_record_and_kept_when_records_differ
     assert written(columns, {"when": "yesterday", "n": 2}) == [{"when__text": "yesterday", "n": 2}]
 
 
+def test_an_instant_without_a_zone_is_in_utc_where_it_is_declared_and_a_text_where_not():
+    columns = Columns([], {"/when": "timestamp"})
+    assert written(columns, {"when": "2024-05-01T10:00:00", "seen": "2024-05-01T10:00:00"}) == [
+        {"when": "2024-05-01T10:00:00Z", "seen": "2024-05-01T10:00:00"}
+    ]
+    assert {c.name: c.type for c in columns.known} == {"when": "timestamp", "seen": "text"}
+
+
 def test_declared_json_takes_anything_and_stays_whole():
     columns = Columns([], {"/blob": "json"})
     assert written(columns, {"blob": "text"}, {"blob": {"a": 1}}) == [{"blob": '"text"'}, {"blob": '{"a": 1}'}]

@@ -6,10 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from connector_pipelines.testing.fake_api import FakeApi
+from tests.sources.rest_api_world import Reader
 
 NOBODY = 65534
 WRITTEN_AT_NS = 1_779_019_200 * 10**9
@@ -100,3 +103,10 @@ def moto_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    """A fake API in this process, and sources over it."""
+    with FakeApi() as api, ExitStack() as opened:
+        yield Reader(api, opened)

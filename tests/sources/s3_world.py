@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
 
+from connector_pipelines.core.outbound import Outbound
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Change, FileRef, Skipped, Upserted
 from connector_pipelines.sources.s3 import Config, Source
@@ -55,10 +57,11 @@ class Bucket:
         given = {"bucket": self.name, "endpoint": self.endpoint, "prefix": self.folder, "credentials": credentials}
         return given | more
 
-    def source(self, *, slept: list[float] | None = None, **more: object) -> Source:
+    def source(self, *, slept: list[float] | None = None, outbound: Outbound | None = None, **more: object) -> Source:
         """One that does not sleep: what it would have slept is noted in `slept`."""
+        lent = replace(tools(SECRET=self.secret_key), outbound=outbound or Outbound())
         pauses: list[float] = [] if slept is None else slept
-        return Source(Config.model_validate(self.settings(**more)), tools(SECRET=self.secret_key), sleep=pauses.append)
+        return Source(Config.model_validate(self.settings(**more)), lent, sleep=pauses.append)
 
 
 class VersionedBucket(Bucket):

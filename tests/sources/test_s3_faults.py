@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, RateLimited, Unauthenticated, Unavailable
+from connector_pipelines.settings import load_settings
 from connector_pipelines.sources.s3 import Config
 from tests.conftest import S3Server
 from tests.sources.s3_proxy import Act, error, way_to
@@ -160,11 +161,9 @@ class TestCertificates:
             changes(bucket.at(address).source())
         assert "SSL_CERT_FILE" in refusal.value.advice
 
-    def test_one_that_the_machine_was_told_to_trust_is(
-        self, bucket: Bucket, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-        assert changes(bucket.at(address).source()) == []
+    def test_one_that_the_machine_was_told_to_trust_is(self, bucket: Bucket, address: str, tmp_path: Path) -> None:
+        outbound = load_settings({"SSL_CERT_FILE": str(tmp_path / "certificate.pem")}).outbound
+        assert changes(bucket.at(address).source(outbound=outbound)) == []
 
 
 @pytest.mark.parametrize(

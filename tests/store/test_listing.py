@@ -214,14 +214,44 @@ def test_a_page_of_ten_thousand_is_one_transaction(world):
     assert (first.counts, second.counts) == (PageCounts(new=10_000), PageCounts(unchanged=10_000))
 
 
-def test_pages_of_a_snapshot_are_written_together_and_a_delta_page_at_once(world):
+def test_pages_of_a_snapshot_are_written_together(world):
     with world.listing() as listing:
         told = [listing.record(page(ref("a"), snapshot=True)), listing.record(page(ref("b"), snapshot=True))]
         before = world.statuses()
         told.append(listing.record(page(ref("c"), cursor="end", snapshot=True)))
-        told.append(listing.record(page(ref("d"), cursor="next")))
 
-    assert (told, before) == ([PageCounts(), PageCounts(), PageCounts(new=3), PageCounts(new=1)], {})
+    assert (told, before) == ([PageCounts(), PageCounts(), PageCounts(new=3)], {})
+
+
+def test_pages_of_a_delta_are_gathered_for_a_moment_and_written_together(world):
+    with world.listing() as listing:
+        told = [listing.record(page(ref("a"), cursor="c1"))]
+        world.seconds += listings.LINGER_S / 2
+        told.append(listing.record(page(ref("b"), cursor="c2")))
+        before = (cursor(world), world.statuses())
+        world.seconds += listings.LINGER_S / 2
+        told.append(listing.record(page(ref("a", "2"), Deleted("b"), cursor="c3")))
+
+    assert (before, told) == (("", {}), [PageCounts(), PageCounts(), PageCounts(new=1)])
+    assert (cursor(world), world.statuses(), world.file("a")["version"]) == ("c3", {"a": "listed"}, "2")
+
+
+def test_a_delta_is_written_before_it_takes_too_much_memory(world, monkeypatch):
+    monkeypatch.setattr(listings, "TOGETHER", 3)
+
+    with world.listing() as listing:
+        told = [listing.record(page(ref(f"{n}a"), ref(f"{n}b"), cursor=f"c{n}")).new for n in range(3)]
+
+    assert (told, cursor(world)) == ([0, 4, 0], "c1")
+
+
+def test_a_delta_that_is_killed_is_told_again_from_the_cursor_before(world):
+    world.delta(ref("a"), cursor="c1")
+
+    with world.listing() as listing:
+        listing.record(page(ref("b"), cursor="c2"))
+
+    assert (cursor(world), world.statuses()) == ("c1", {"a": "listed"})
 
 
 def test_a_snapshot_is_written_before_it_takes_too_much_memory(world, monkeypatch):
@@ -250,11 +280,13 @@ def test_an_empty_page_is_no_news(world):
 # cursors
 
 
-def test_a_delta_page_and_its_cursor_are_stored_together(world):
+def test_a_delta_and_its_cursor_are_stored_together(world):
     with world.listing() as listing:
         listing.record(page(ref("a"), cursor="c1"))
+        listing.flush()
         assert (cursor(world), world.statuses()) == ("c1", {"a": "listed"})
         listing.record(page(Deleted("a"), cursor="c2"))
+        listing.flush()
 
     assert (cursor(world), world.statuses()) == ("c2", {"a": "deleted"})
 

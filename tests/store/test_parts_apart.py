@@ -154,7 +154,7 @@ def test_the_bytes_of_a_part_are_referred_to(mail):
     mail.execute("DELETE FROM documents WHERE file_id IN (SELECT id FROM files WHERE parent_id IS NOT NULL)")
 
     with mail.database.operator() as tx:
-        assert administration.unreferenced_blobs(tx, mail.endpoint.tenant_id) == []
+        assert administration.unreferenced_blobs(tx, mail.endpoint.tenant_id).objects == ()
 
 
 def test_forgetting_counts_files_and_takes_parts_with_them(mail):

@@ -66,8 +66,9 @@ def test_what_was_resolved_is_masked_from_then_on(secrets, tmp_path):
         ("file:", "'file:' is not a file"),
         ("file:a\0b", "cannot be read"),
         ("file:~no-such-user/x", "cannot be read"),
-        ("vault:kv/data/x#y", "unknown scheme 'vault'; known: env:, file:"),
-        ("aws:arn", "unknown scheme 'aws'; known: env:, file:"),
+        ("gcp:projects/x/secrets/y", "unknown scheme 'gcp'; known: env:, file:, vault:, aws:, store:"),
+        ("bao:kv/x#y", "unknown scheme 'bao'; known: env:, file:, vault:, aws:, store:"),
+        ("vault:kv/x#y", "'vault:kv/x#y': vault: is not set up here"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_named_with_what_is_wrong(secrets, reference, says):

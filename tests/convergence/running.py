@@ -1,0 +1,116 @@
+"""Runs in processes of their own, and what is done to them and to the company meanwhile."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from tests.convergence.syncing import PRELOADED, Ended, Plan, main
+
+__all__ = ["Meddling", "Runner"]
+
+_LIMIT_S = 240.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meddling:
+    """What happens while runs are at work.
+
+    Attributes:
+        edit: Called `edits` times, the last ones when nobody is at work any more.
+        killed: Told the endpoint of each run that was killed.
+        end_connections: Called at the instants `ends_after_s` from the beginning.
+    """
+
+    edit: Callable[[], None]
+    edits: int
+    killed: Callable[[str], None]
+    end_connections: Callable[[], object]
+    ends_after_s: Sequence[float]
+
+
+@dataclass(slots=True)
+class _Run:
+    plan: Plan
+    process: BaseProcess
+    answers: Connection
+    began_s: float
+    kill_at_s: float | None
+
+
+class Runner:
+    """Starts runs by a fork server that has imported everything."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOADED))
+        self._dice = dice
+        self._lasts_s = 1.0
+
+    def at_rest(self, plan: Plan) -> Ended:
+        """One run, by itself."""
+        run = self._start(plan, doomed=False)
+        run.process.join(_LIMIT_S)
+        return self._ended(run)
+
+    def meddled(self, plans: Sequence[Plan], doomed: Sequence[bool], meddling: Meddling) -> list[Ended]:
+        """All of these at once. The doomed are killed at an instant at which they are likely to be still at work."""
+        began_s, left = time.monotonic(), list[_Run]()
+        ended, edits, cuts = list[Ended](), meddling.edits, sorted(meddling.ends_after_s, reverse=True)
+        try:
+            left += [self._start(plan, doomed=dies) for plan, dies in zip(plans, doomed, strict=True)]
+            while left:
+                now_s = time.monotonic()
+                assert now_s - began_s < _LIMIT_S, f"a run hangs: {[run.plan for run in left]}"
+                _kill_doomed(left, now_s, meddling)
+                if cuts and now_s - began_s >= cuts[-1]:
+                    cuts.pop()
+                    meddling.end_connections()
+                if edits:
+                    meddling.edit()
+                    edits -= 1
+                wait([run.process.sentinel for run in left], timeout=0.001 if edits else 0.02)
+                over = [run for run in left if not run.process.is_alive()]
+                left = [run for run in left if run not in over]
+                ended += map(self._ended, over)
+        finally:
+            for run in left:
+                run.process.kill()
+        for _ in range(edits):
+            meddling.edit()
+        return ended
+
+    def _start(self, plan: Plan, *, doomed: bool) -> _Run:
+        answers, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=main, args=(plan, theirs))
+        process.start()
+        theirs.close()
+        now = time.monotonic()
+        return _Run(plan, process, answers, now, now + self._dice.uniform(0, 1.3 * self._lasts_s) if doomed else None)
+
+    def _ended(self, run: _Run) -> Ended:
+        run.process.join(_LIMIT_S)
+        code = run.process.exitcode
+        assert code in {0, -signal.SIGKILL}, f"a run hangs, or ended with a bug: {code}, {run.plan}"
+        try:
+            ended: Ended = run.answers.recv()
+        except EOFError:
+            assert code, f"a run ended without a word: {run.plan}"
+            return Ended("killed")
+        if ended.code == "done":
+            self._lasts_s = 0.7 * self._lasts_s + 0.3 * (time.monotonic() - run.began_s)
+        return ended
+
+
+def _kill_doomed(runs: Sequence[_Run], now_s: float, meddling: Meddling) -> None:
+    for run in runs:
+        if run.kill_at_s is not None and now_s >= run.kill_at_s:
+            run.process.kill()
+            run.kill_at_s = None
+            meddling.killed(run.plan.endpoint)
