@@ -12,7 +12,7 @@ import time
 
 from benchmarks._figures import Figure, text_of
 
-NAMES = ("ledger", "path", "again", "pdf", "embedding", "search", "qdrant", "load", "windows", "history", "blobs")
+NAMES = ("ledger", "records", "path", "again", "pdf", "embedding", "search", "qdrant", "load", "windows", "history", "blobs", "http", "limits", "webhooks", "rest_api")
 
 _LIMIT_S = 240
 _CLEANING_S = 60

@@ -46,9 +46,10 @@ def _list(session: Session, files: int) -> None:
     )
     with (
         stage_log(session.database, session.endpoint, "benchmark", "listing") as log,
-        open_listing(session.database, session.endpoint, log.id, now) as listing,
+        open_listing(session.database, session.endpoint, log.id, now, land=lambda _: "") as listing,
     ):
         listing.record(ChangePage(changes=tuple(map(Upserted, refs)), cursor=Cursor("end")))
+        listing.flush()
 
 
 def _extract(session: Session, texts: Sequence[str]) -> None:

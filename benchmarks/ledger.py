@@ -67,13 +67,17 @@ def _ours(place: Installation, endpoints: Sequence[Endpoint], refs: Sequence[Fil
     database, now = place.services.database, datetime.now(UTC)
 
     def action() -> None:
-        with stage_log(database, endpoint, "benchmark", "listing") as log, open_listing(database, endpoint, log.id, now) as listing:
+        with stage_log(database, endpoint, "benchmark", "listing") as log, open_listing(database, endpoint, log.id, now, land=_no_land) as listing:
             for start in range(0, len(refs), _PAGE):
                 listing.record(ChangePage(changes=tuple(map(Upserted, refs[start : start + _PAGE])), snapshot=True))
             listing.find_moved()
             listing.finish_snapshot([r.id for r in listing.absent().refs], Cursor("end"))
 
     return action
+
+
+def _no_land(pack: bytes) -> str:
+    raise AssertionError(f"files bring no content, and {len(pack)} bytes came")
 
 
 def _raw(connection: psycopg.Connection[tuple[object, ...]], endpoints: Sequence[Endpoint], refs: Sequence[FileRef], number: int) -> Action:
