@@ -36,8 +36,7 @@ class Hostile:
         self.canaries, self.valid, self._given = canaries, set[str](), 0
         self._lock = threading.Lock()
         self.refuses_refresh = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hostile": self}))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hostile": self}))
         self.url, self.elsewhere = (f"http://{name}:{self._server.server_port}" for name in ("127.0.0.1", "localhost"))
 
     def __enter__(self) -> Self:
@@ -70,6 +69,13 @@ class Hostile:
         if form.get("scope") == "code":
             return 400, {"error": form.get("client_secret") or "x", "error_description": echo}
         return 200, self.token()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hung up on us had reason to."""
 
 
 class _Handler(BaseHTTPRequestHandler):

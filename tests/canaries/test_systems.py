@@ -132,7 +132,7 @@ def test_everything_that_uses_a_secret_was_done(world: World, done: Done) -> Non
     }  # fmt: skip
     assert {
         "webhook_inbox.payload", "webhook_refusals.reason", "tokens.sealed", "secrets.sealed", "endpoints.last_error", "failures.message",
-        "audit_log.detail", "sink_tables.bearer_works__contacts.files", "dagster.event_logs.event",
+        "audit_log.details", "sink_tables.bearer_works__contacts.files", "dagster.event_logs.event",
     } <= kept  # fmt: skip
     assert len(world.canaries) > 60
 

@@ -38,13 +38,13 @@ def main() -> int:
         base.chmod(0o711)  # the Postgres runs as another user where we are root, and has to get through
         with EmbeddedPostgres(base / "postgres", elsewhere=base / "elsewhere").use() as url:
             outcome = Campaign(url, base, api, Size(**wanted), seed, say).run()
-    return _report(outcome, say)
+    return _report(outcome)
 
 
-def _report(outcome: Outcome, say: object) -> int:
+def _report(outcome: Outcome) -> int:
     for what in ("records", "edits", "ends", "faults", "connections_ended", "requests", "left_to_sweeps"):
         sys.stdout.write(f"{what}: {getattr(outcome, what)}\n")
-    wrong = {
+    wrong: dict[str, Sequence[object]] = {
         "before the sweep": outcome.before_sweep,
         "after the sweep": outcome.after_sweep,
         "unsettled": outcome.unsettled,

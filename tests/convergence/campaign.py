@@ -17,7 +17,7 @@ from tests.convergence.house import ENDPOINTS, House
 from tests.convergence.people import People
 from tests.convergence.running import Meddling, Runner
 from tests.convergence.streams import Told, streams
-from tests.convergence.syncing import Ended, Plan
+from tests.convergence.syncing import Ended, Plan, Work
 from tests.convergence.trouble import end_connections, mark_killed, script_faults, too_early
 
 __all__ = ["Campaign", "Outcome", "Size"]
@@ -25,6 +25,8 @@ __all__ = ["Campaign", "Outcome", "Size"]
 _TRANSIENT = {"unavailable", "rate_limited", "transient", "busy"}
 _UNUSUAL = {"configuration", "not_found", "permanent", "mismatch", "forbidden"}
 _TRIES_AT_REST = 60
+_WORK: Sequence[Work] = ("sync", "sweep", "notified", "days")
+_BESIDE: Sequence[Work] = ("drain", "drain", "sync")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Outcome:
 class Campaign:
     """One of them, by one seed."""
 
-    def __init__(self, database_url: str, folder: Path, api: RemoteFakeApi, size: Size, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, database_url: str, folder: Path, api: RemoteFakeApi, size: Size, seed: int, say: Callable[[str], object]) -> None:
         self._api, self._size, self._seed, self._say = api, size, seed, say
         self._dice = random.Random(seed)
         self._streams: list[Told] = streams(size.page)
@@ -81,10 +83,10 @@ class Campaign:
         try:
             self._people.found(self._size.records)
             self._say(f"{self._size.records:,} records were made")
-            for self._round in range(1, self._size.rounds + 1):
-                began_s = time.monotonic()
+            for number in range(1, self._size.rounds + 1):
+                self._round, began_s = number, time.monotonic()
                 ends = self._one_round()
-                self._say(f"round {self._round} of {self._size.rounds}: {', '.join(ends)} ({time.monotonic() - began_s:.1f} s)")
+                self._say(f"round {number} of {self._size.rounds}: {', '.join(ends)} ({time.monotonic() - began_s:.1f} s)")
             self._rest()
         finally:
             self._house.close()
@@ -112,16 +114,14 @@ class Campaign:
     def _plans(self) -> Iterator[Plan]:
         """At each endpoint a run, and perhaps another one beside it."""
         for endpoint in ENDPOINTS:
-            yield self._plan(endpoint, self._dice.choices(("sync", "sweep", "notified", "days"), (70, 12, 12, 6))[0])
+            yield self._plan(endpoint, self._dice.choices(_WORK, (70, 12, 12, 6))[0])
             if self._dice.random() < 0.2:
-                yield self._plan(endpoint, self._dice.choice(("drain", "drain", "sync")))
+                yield self._plan(endpoint, self._dice.choice(_BESIDE))
 
-    def _plan(self, endpoint: str, work: str) -> Plan:
+    def _plan(self, endpoint: str, work: Work) -> Plan:
         self._runs += 1
-        return Plan(
-            database_url=self._house.database_url, home=str(self._house.home), endpoint=endpoint, seed=self._seed * 100_000 + self._runs,
-            work=work, days_later=self._round,
-        )  # type: ignore[arg-type]  # fmt: skip
+        house, seed = self._house, self._seed * 100_000 + self._runs
+        return Plan(database_url=house.database_url, home=str(house.home), endpoint=endpoint, seed=seed, work=work, days_later=self._round)
 
     def _meddling(self, edits: int) -> Meddling:
         dice = self._dice
@@ -152,7 +152,9 @@ class Campaign:
         outcome.after_sweep = self._differences(())
         for endpoint in ENDPOINTS:
             outcome.news_at_rest += self._whole(self._plan(endpoint, "sync")).changed
-        outcome.unsettled = house.unsettled(self._people.now, self._people.empty()) + [f"{one.item} failed in {one.stage}: {one.message}" for one in house.failures()]
+        outcome.unsettled = house.unsettled(self._people.now, self._people.empty()) + [
+            f"{one.item} failed in {one.stage}: {one.message}" for one in house.failures()
+        ]
 
     def _whole(self, plan: Plan) -> Ended:
         """The run as it ends once nothing holds it up any more: pauses and open circuits are waited for."""

@@ -58,7 +58,9 @@ def expected(streams: Sequence[Told], truth: Truth, files: Mapping[str, bytes], 
     return found
 
 
-def flat(fields: Mapping[str, Any], *, whole_at: frozenset[str] = frozenset(), depth: int = _DEPTH, at: str = "") -> Iterator[tuple[str, Any]]:
+def flat(
+    fields: Mapping[str, Any], *, whole_at: frozenset[str] = frozenset(), depth: int = _DEPTH, at: str = ""
+) -> Iterator[tuple[str, Any]]:
     """Place and value of each field that holds something, objects opened as far as a table opens them."""
     for name, value in fields.items():
         here = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"

@@ -105,17 +105,24 @@ def _texts(connection: psycopg.Connection[Any], endpoint: str, sink: str, items:
         found.texts[sink][item] = _text(row)
 
 
-def _rows(connection: psycopg.Connection[Any], table: str, items: Mapping[str, str], found: Held) -> Iterator[tuple[str, dict[str, list[Cell]]]]:
-    columns = connection.execute("SELECT column_name AS name, field, type FROM sink_table._columns WHERE table_name = %s", [table]).fetchall()
+def _rows(
+    connection: psycopg.Connection[Any], table: str, items: Mapping[str, str], found: Held
+) -> Iterator[tuple[str, dict[str, list[Cell]]]]:
+    columns = connection.execute(
+        "SELECT column_name AS name, field, type FROM sink_table._columns WHERE table_name = %s", [table]
+    ).fetchall()
     types = {
         row["name"]: row["type"]
         for row in connection.execute(
-            "SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE (table_schema, table_name) = ('sink_table', %s)", [table]
+            "SELECT column_name AS name, data_type AS type FROM information_schema.columns WHERE (table_schema, table_name) = ('sink_table', %s)",
+            [table],
         )
     }
-    found.faults += [f"{table}.{c['name']} is {types.get(c['name'])}, not {c['type']}" for c in columns if types.get(c["name"]) != _TYPES[c["type"]]]
+    found.faults += [
+        f"{table}.{c['name']} is {types.get(c['name'])}, not {c['type']}" for c in columns if types.get(c["name"]) != _TYPES[c["type"]]
+    ]
     for row in connection.execute(SQL("SELECT * FROM {}").format(Identifier("sink_table", table))):
-        document, cells = str(row["_document_id"]), {}
+        document, cells = str(row["_document_id"]), dict[str, list[Cell]]()
         for column in columns:
             if row[column["name"]] is not None:
                 cells.setdefault(column["field"], []).append(Cell(column["type"], row[column["name"]]))
@@ -125,7 +132,8 @@ def _rows(connection: psycopg.Connection[Any], table: str, items: Mapping[str, s
 def _vectors(connection: psycopg.Connection[Any]) -> Iterator[str]:
     """Whether chunks have the vector of their text."""
     rows = connection.execute(
-        "SELECT text, embedding::text AS vector FROM sink_vectors.chunks ORDER BY md5(document_id::text || ordinal) LIMIT %s", [_VECTORS_LOOKED_AT]
+        "SELECT text, embedding::text AS vector FROM sink_vectors.chunks ORDER BY md5(document_id::text || ordinal) LIMIT %s",
+        [_VECTORS_LOOKED_AT],
     ).fetchall()
     wanted = load_model("wordllama").embed([row["text"] for row in rows])
     for row, vector in zip(rows, wanted, strict=True):

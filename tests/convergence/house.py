@@ -95,7 +95,9 @@ class House:
         wrong = [f"{n} {what} are not done with" for what, n in left.items() if n]
         for row in rows:
             places = json.loads(row["cursor"])["at"]
-            wanted = {s.name for s in self._streams if s.endpoint == row["slug"] and s.has_cursor} | ({"deals/deleted"} if row["slug"] == "crm" else set())
+            wanted = {s.name for s in self._streams if s.endpoint == row["slug"] and s.has_cursor} | (
+                {"deals/deleted"} if row["slug"] == "crm" else set()
+            )
             wrong += [f"{row['slug']}: places of {sorted(places)}, not of {sorted(wanted)}"] if places.keys() != wanted else []
             wrong += [
                 f"{name} was read to {at}"

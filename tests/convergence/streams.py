@@ -64,7 +64,13 @@ class Told:
     def described(self) -> dict[str, Any]:
         """As the settings of an endpoint say it."""
         path = self.shape.at.removeprefix("/").replace("{parent}", "{above}")
-        return {"name": self.name, "path": path, "primary_key": list(self.key), "record_selector": self.shape.select or None, **self.settings}
+        return {
+            "name": self.name,
+            "path": path,
+            "primary_key": list(self.key),
+            "record_selector": self.shape.select or None,
+            **self.settings,
+        }
 
 
 def streams(page: int) -> list[Told]:

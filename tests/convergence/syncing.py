@@ -21,13 +21,15 @@ from connector_pipelines.pipeline.session import Session, open_services
 from connector_pipelines.settings import load_settings
 from connector_pipelines.testing.fake_api.clock import START_AT
 
-__all__ = ["PRELOADED", "Ended", "Plan", "main"]
+__all__ = ["PRELOADED", "Ended", "Plan", "Work", "main"]
 
 PRELOADED = (
     "tests.convergence.syncing", "connector_pipelines.sources.rest_api", "connector_pipelines.sinks.postgres_table",
     "connector_pipelines.sinks.postgres_text", "connector_pipelines.sinks.pgvector", "jinja2.sandbox", "httpx", "numpy", "tokenizers",
 )  # fmt: skip
 """What every such process needs, imported once."""
+
+Work = Literal["sync", "sweep", "notified", "drain", "days"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Plan:
     home: str
     endpoint: str
     seed: int
-    work: Literal["sync", "sweep", "notified", "drain", "days"] = "sync"
+    work: Work = "sync"
     days_later: int = 0
 
 

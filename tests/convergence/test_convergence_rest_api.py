@@ -20,7 +20,7 @@ SIZE = Size(records=1_500, edits=600, rounds=12, page=40)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_tables_documents_and_vectors_end_equal_to_the_source(seed: int, tmp_path: Path, database_url: str) -> None:
     with fake_api_process() as api:
-        outcome = Campaign(database_url, tmp_path, api, SIZE, seed, lambda what: print(what, file=sys.stderr)).run()
+        outcome = Campaign(database_url, tmp_path, api, SIZE, seed, lambda what: sys.stderr.write(f"{what}\n")).run()
 
     assert outcome.before_sweep == []
     assert outcome.after_sweep == []

@@ -69,8 +69,9 @@ def too_early(journal: Journal) -> list[tuple[Entry, Entry]]:
 def _faults(dice: random.Random) -> Sequence[tuple[float, Any, dict[str, Any]]]:
     """Weight, what happens, and to which requests where that is not chance."""
     return (
-        (2.0, Status(status=429, headers={"Retry-After": "2"}), {"times": 1}),
-        (0.5, Status(status=429), {"times": 1}),
+        # Not among the first: what was sent until then is the rate that is learnt from it.
+        (2.0, Status(status=429, headers={"Retry-After": "2"}), {"path": "*", "times": 1, "skip": dice.randrange(15, 50)}),
+        (0.5, Status(status=429), {"path": "*", "times": 1, "skip": dice.randrange(15, 50)}),
         (0.7, Status(status=503, headers={"Retry-After": "1"}), {"times": 1}),
         (2.0, Status(status=dice.choice((500, 502, 504))), {}),
         (0.3, Status(status=500), {"times": 6, "skip": 2}),
@@ -83,6 +84,10 @@ def _faults(dice: random.Random) -> Sequence[tuple[float, Any, dict[str, Any]]]:
         (0.5, Drip(piece_bytes=4096, pause_s=0.002), {}),
         # What was read to is too long ago for the API.
         (1.0, Status(status=410), {"path": "/contacts", "params": {"updatedAfter": "?*"}, "times": 1, "skip": 0}),
-        (1.0, Status(status=410), {"path": dice.choice(("/deals", "/deals/deleted", "/tickets")), "params": {"updated_since": "?*"}, "times": 1, "skip": 0}),
+        (
+            1.0,
+            Status(status=410),
+            {"path": dice.choice(("/deals", "/deals/deleted", "/tickets")), "params": {"updated_since": "?*"}, "times": 1, "skip": 0},
+        ),
         (0.7, Status(status=403), {"path": "/orders/*/lines", "times": 1}),
     )

@@ -55,8 +55,26 @@ class Writer:
 
     def _anything(self) -> Any:
         dice = self._dice
-        return dice.choice((dice.randrange(100), dice.randrange(100), 0.25, True, "3", "text", None, {"a": 1, "b": {"c": None}}, [1, "x", None], "2026-01-02", ""))
+        return dice.choice(
+            (
+                dice.randrange(100),
+                dice.randrange(100),
+                0.25,
+                True,
+                "3",
+                "text",
+                None,
+                {"a": 1, "b": {"c": None}},
+                [1, "x", None],
+                "2026-01-02",
+                "",
+            )
+        )
 
     def _address(self) -> dict[str, Any]:
         dice = self._dice
-        return {"city": self._words(1, 1), "geo": {"lat": dice.randrange(90), "deep": {"deeper": {"deepest": dice.randrange(3)}, "list": [1.5]}}, "none": None}
+        return {
+            "city": self._words(1, 1),
+            "geo": {"lat": dice.randrange(90), "deep": {"deeper": {"deepest": dice.randrange(3)}, "list": [1.5]}},
+            "none": None,
+        }

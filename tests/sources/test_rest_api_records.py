@@ -48,6 +48,17 @@ def test_fields_to_ignore_are_left_out(reader: Reader) -> None:
     assert fields == {"id": 1, "stats": {"likes": 1}, "tags": [{"n": "a"}]}
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_addresses_by_which_anybody_reads_a_file_are_no_part_of_a_record(reader: Reader, several: bool) -> None:
+    file = {"id": "f", "name": "a.txt", "url": "https://h/f?sig=1"}
+    attachments = [{"list": "files", "url": "url", "file_name": "name"}]
+    record, found = items(reader, [{"id": 1, "files": [file] if several else file}], detail="things/{id}", attachments=attachments)
+
+    kept = {"id": "f", "name": "a.txt"}
+    assert json.loads(record.content) == {"id": 1, "files": [kept] if several else kept}
+    assert found.ref.name == "a.txt"
+
+
 @pytest.mark.parametrize("bad", [b'"\\ud800"', b'"\xff"', b"NaN"], ids=["half a pair", "not UTF-8", "no number"])
 def test_one_bad_value_does_not_stop_the_other_records(reader: Reader, bad: bytes) -> None:
     first, second = items(reader, b'[{"id":1,"x":' + bad + b'},{"id":2,"n":1.50}]')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,8 +13,10 @@ from pydantic import SecretStr
 from connector_pipelines.core.errors import ConfigurationError, Unauthenticated, Unavailable
 from connector_pipelines.net import postgres
 from connector_pipelines.store.catalog.database import Database, copy_into
-from tests.catalog_world import ref
+from connector_pipelines.store.catalog.listing import ANALYSE_FROM
+from tests.catalog_world import World, ref
 from tests.databases import END_OTHERS
+from tests.faults.way import Way
 
 
 def another(url, **parts):
@@ -93,6 +97,45 @@ def test_a_listing_whose_connection_is_cut_is_unavailable(world, catalog_url):
         cut_off(catalog_url)
         with pytest.raises(Unavailable):
             listing.absent()
+
+
+class CutAt(Way):
+    """Ends every connection at the statement that begins with those words."""
+
+    def __init__(self, server, words):
+        super().__init__(server)
+        self._words = words
+
+    def _pass_on(self, come, go):
+        with contextlib.suppress(OSError):
+            while (data := come.recv(65536)) and self._words not in data:
+                go.sendall(data)
+        come.close()
+        go.close()
+
+
+def reached_by(way, url):
+    return Database(another(url, port=way.port))
+
+
+def server_of(url):
+    parts = urlsplit(url.get_secret_value())
+    return f"{parts.hostname}:{parts.port}"
+
+
+def test_a_connection_that_is_cut_as_it_is_made_ready_is_unavailable(catalog_url):
+    with CutAt(server_of(catalog_url), b"SET idle_session_timeout") as way, pytest.raises(Unavailable):
+        reached_by(way, catalog_url).connect()
+
+
+def test_a_listing_that_is_cut_as_it_tells_the_planner_of_new_rows_is_unavailable(catalog_url):
+    with (
+        CutAt(server_of(catalog_url), b"ANALYZE files") as way,
+        closing(reached_by(way, catalog_url)) as database,
+        World(database) as world,
+        pytest.raises(Unavailable),
+    ):
+        world.snapshot(*(ref(str(n)) for n in range(ANALYSE_FROM)))
 
 
 def test_a_mistake_in_our_own_sql_stays_a_bug(database):

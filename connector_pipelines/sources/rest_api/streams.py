@@ -159,7 +159,9 @@ class Attachments(Part):
     media_type: DottedPath | None = Field(None, description="Field with its media type. Default: as its name tells.")
     modified: DottedPath | None = Field(None, description="Field with the time of its last change, ISO 8601. Default: that of its record.")
     url: DottedPath | None = Field(
-        None, description="Field with the address of its bytes. It is asked for anew at each download, because such addresses expire."
+        None,
+        description="Field with the address of its bytes. It is asked for anew at each download, because such addresses expire, and left out of"
+        " the record: whoever has it may read the file.",
     )
     url_template: str | None = Field(
         None,

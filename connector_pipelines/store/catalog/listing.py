@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from connector_pipelines.core.errors import ConnectorError, with_code
 from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable, Upserted
-from connector_pipelines.net.postgres import storable
+from connector_pipelines.net.postgres import postgres_errors, storable
 from connector_pipelines.store.catalog import records
 from connector_pipelines.store.catalog._landing import PACK_BYTES, Land, land_contents
 from connector_pipelines.store.catalog._moved import rejoin_moved
@@ -194,7 +194,8 @@ class Listing:
         As the user of the connection, who owns the table; where another does, Postgres warns and leaves it to autovacuum.
         """
         self._analyse_at = self._new * 10
-        self._connection.execute("ANALYZE files (endpoint_id, external_id, identity, status, window_day)")
+        with postgres_errors("use the catalog"):
+            self._connection.execute("ANALYZE files (endpoint_id, external_id, identity, status, window_day)")
 
     def _lingered(self) -> bool:
         now = self._seconds()
