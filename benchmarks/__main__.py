@@ -12,7 +12,24 @@ import time
 
 from benchmarks._figures import Figure, text_of
 
-NAMES = ("ledger", "records", "path", "again", "pdf", "embedding", "search", "qdrant", "load", "windows", "history", "blobs", "http", "limits", "webhooks", "rest_api")
+NAMES = (
+    "ledger",
+    "records",
+    "path",
+    "again",
+    "pdf",
+    "embedding",
+    "search",
+    "qdrant",
+    "load",
+    "windows",
+    "history",
+    "blobs",
+    "http",
+    "limits",
+    "webhooks",
+    "rest_api",
+)
 
 _LIMIT_S = 240
 _CLEANING_S = 60

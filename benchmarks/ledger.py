@@ -67,7 +67,10 @@ def _ours(place: Installation, endpoints: Sequence[Endpoint], refs: Sequence[Fil
     database, now = place.services.database, datetime.now(UTC)
 
     def action() -> None:
-        with stage_log(database, endpoint, "benchmark", "listing") as log, open_listing(database, endpoint, log.id, now, land=_no_land) as listing:
+        with (
+            stage_log(database, endpoint, "benchmark", "listing") as log,
+            open_listing(database, endpoint, log.id, now, land=_no_land) as listing,
+        ):
             for start in range(0, len(refs), _PAGE):
                 listing.record(ChangePage(changes=tuple(map(Upserted, refs[start : start + _PAGE])), snapshot=True))
             listing.find_moved()

@@ -103,7 +103,9 @@ def _row(name: str, field: FieldInfo) -> list[str]:
 
 def _type(field: FieldInfo) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
-    limits = [f"{sign} {_bound(value)}" for name, sign in signs.items() for m in field.metadata if (value := getattr(m, name, None)) is not None]
+    limits = [
+        f"{sign} {_bound(value)}" for name, sign in signs.items() for m in field.metadata if (value := getattr(m, name, None)) is not None
+    ]
     return ", ".join((_spelled(field.annotation), *limits))
 
 

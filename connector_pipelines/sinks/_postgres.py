@@ -36,7 +36,8 @@ class PostgresConfig(SinkConfig):
     """What every sink in Postgres may be told."""
 
     url: SecretReference | None = Field(
-        None, description="Reference (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another) to the database's URL. Default: the installation's own Postgres."
+        None,
+        description="Reference (`env:NAME`, `vault:MOUNT/PATH#FIELD` or another) to the database's URL. Default: the installation's own Postgres.",
     )
     schema_name: str | None = Field(
         None, alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Schema of the sink's tables. Default: `sink_` and its name."

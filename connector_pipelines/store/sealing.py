@@ -169,7 +169,9 @@ def _key(word: str, which: str) -> SealingKey:
     raw = bytes.fromhex(word) if re.fullmatch(r"[0-9a-fA-F]{64}", word) else b""
     with suppress(binascii.Error, ValueError):
         # With or without padding, of either alphabet: `openssl rand -base64 32` makes one too.
-        raw = raw or base64.b64decode(word.rstrip("=").replace("-", "+").replace("_", "/") + "=" * (-len(word.rstrip("=")) % 4), validate=True)
+        raw = raw or base64.b64decode(
+            word.rstrip("=").replace("-", "+").replace("_", "/") + "=" * (-len(word.rstrip("=")) % 4), validate=True
+        )
     if len(raw) != KEY_BYTES:
         raise ConfigurationError(
             f"{which} is not {KEY_BYTES} bytes in base64 or hex (not shown)", advice=f"{_MAKE_ONE[0].upper()}{_MAKE_ONE[1:]}."

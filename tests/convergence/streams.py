@@ -153,14 +153,14 @@ def _crm_below(page: int) -> list[Told]:
     numbered = {"type": "page_number", "size": page, "size_parameter": "limit", "total": "meta.total"}
     return [
         Told(
-            endpoint="crm", share=0.03, shape=orders,
+            endpoint="crm", share=0.012, shape=orders,
             settings={
                 "paginator": {"type": "cursor", "header": "X-Next", "parameter": "after", "size": page, "size_parameter": "limit"},
                 "cursor": _cursor("updated_since", format="epoch_s"), "deletions": {"type": "tombstone", "field": "cancelled"},
             },
         ),
         Told(
-            endpoint="crm", share=0.15, shape=lines,
+            endpoint="crm", share=0.168, shape=lines,
             settings={"parent": {"stream": "orders", "params": {"above": "id"}, "copy_fields": {"order_number": "number"}}, "concurrency": 4},
         ),
         Told(

@@ -126,7 +126,9 @@ def request(tx: Transaction, slug: str, now: datetime) -> None:
 
 def resume(tx: Transaction, connector_id: str, now: datetime) -> list[str]:
     """Let a connector go on whose sign-in was mended: what it stopped is due now; the slugs."""
-    tx.execute("UPDATE connectors SET status = 'idle', last_error = NULL, updated_at = %s WHERE id = %s AND status = 'error'", [now, connector_id])
+    tx.execute(
+        "UPDATE connectors SET status = 'idle', last_error = NULL, updated_at = %s WHERE id = %s AND status = 'error'", [now, connector_id]
+    )
     rows = tx.execute(
         """UPDATE endpoints SET requested_at = %s
            WHERE connector_id = %s AND last_error->>'class' IN ('security', 'configuration') AND last_error->>'code' <> ALL(%s)
