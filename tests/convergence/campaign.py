@@ -25,7 +25,8 @@ __all__ = ["Campaign", "Outcome", "Size"]
 _TRANSIENT = {"unavailable", "rate_limited", "transient", "busy"}
 _UNUSUAL = {"configuration", "not_found", "permanent", "mismatch", "forbidden"}
 _TRIES_AT_REST = 60
-_WORK: Sequence[Work] = ("sync", "sweep", "notified", "days")
+_EXPIRED = 410
+_WORK: Sequence[Work] = ("sync", "notified", "sweep", "days")
 _BESIDE: Sequence[Work] = ("drain", "drain", "sync")
 
 
@@ -95,14 +96,17 @@ class Campaign:
     def _one_round(self) -> list[str]:
         """How each run ended."""
         dice, edits = self._dice, self._size.edits // self._size.rounds
-        self._people.leap()
-        if self._round == self._size.rounds // 2:
+        if dice.random() < 0.5:
+            self._people.leap()
+        if self._round == self._size.rounds // 3:
             self._note_first = True
             self._house.configure(note_first=True)
         quiet = dice.randrange(edits + 1)
         for _ in range(quiet):
             self._people.edit()
-        script_faults(self._api, dice, dice.randint(0, self._size.faults), patient=dice.random() < 0.4)
+        # Those that are waited out for seconds, not in each round.
+        without = {*((429, 503) if dice.random() < 0.6 else ()), *((_EXPIRED,) if self._is_late else ())}
+        script_faults(self._api, dice, dice.randint(0, self._size.faults), without=without)
         plans = list(self._plans())
         doomed = [dice.random() < 0.4 for _ in plans]
         ended = self._runner.meddled(plans, doomed, self._meddling(edits - quiet))
@@ -111,10 +115,15 @@ class Campaign:
         self._outcome.ends.update(one.code for one in ended)
         return [f"{one.code} ({one.message})" if one.code in _UNUSUAL else one.code for one in ended]
 
+    @property
+    def _is_late(self) -> bool:
+        """The last rounds: nothing is read whole any more, which would mend what was missed."""
+        return self._round > self._size.rounds * 0.5
+
     def _plans(self) -> Iterator[Plan]:
         """At each endpoint a run, and perhaps another one beside it."""
         for endpoint in ENDPOINTS:
-            yield self._plan(endpoint, self._dice.choices(_WORK, (70, 12, 12, 6))[0])
+            yield self._plan(endpoint, self._dice.choices(_WORK, (70, 12, 0, 0) if self._is_late else (60, 12, 16, 12))[0])
             if self._dice.random() < 0.2:
                 yield self._plan(endpoint, self._dice.choice(_BESIDE))
 

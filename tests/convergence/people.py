@@ -126,8 +126,9 @@ class People:
     def _tell_the_time(self) -> None:
         if time.monotonic() - self._told_s > _CLOCK_TOLD_S:
             self._told_s = time.monotonic()
-            # No step: whatever is edited until it is told again has one stamp.
-            self._api.clock(now=self.now, step=timedelta(0))
+            # No step: whatever is edited until it is told again has one stamp, and no fraction that an answer would not show.
+            now = self.now
+            self._api.clock(now=now.replace(microsecond=now.microsecond // 10_000 * 10_000), step=timedelta(0))
 
     def _apportioned(self, stream: Told, count: int) -> Iterable[tuple[str | None, int]]:
         if stream.parent is None:
@@ -165,7 +166,7 @@ class People:
 
     def _change_at(self, stream: Told, one: str, when: str) -> None:
         """Stamp it as of a moment ago, of long ago, or of the year 2999."""
-        ago = LOOK_BACK * self._dice.uniform(0, 0.6) if when == "late" else timedelta(hours=self._dice.uniform(1, 300))
+        ago = LOOK_BACK * self._dice.uniform(0, 0.6) * stream.looks_back if when == "late" else timedelta(hours=self._dice.uniform(1, 300))
         self._api.put(stream.name, self._writer.fields(), id=one, updated_at=_FAR_AHEAD if when == "ahead" else self.now - ago)
         self._changed(stream, one)
         if when == "back" and stream.has_cursor:

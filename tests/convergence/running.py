@@ -23,12 +23,12 @@ class Meddling:
     """What happens while runs are at work.
 
     Attributes:
-        edit: Called `edits` times, the last ones when nobody is at work any more.
+        edit: Called `edits` times, now and then, as long as anybody is likely to be at work; and for the rest when nobody is any more.
         killed: Told the endpoint of each run that was killed.
         end_connections: Called at the instants `ends_after_s` from the beginning.
     """
 
-    edit: Callable[[], None]
+    edit: Callable[[], object]
     edits: int
     killed: Callable[[str], None]
     end_connections: Callable[[], object]
@@ -61,29 +61,27 @@ class Runner:
 
     def meddled(self, plans: Sequence[Plan], doomed: Sequence[bool], meddling: Meddling) -> list[Ended]:
         """All of these at once. The doomed are killed at an instant at which they are likely to be still at work."""
-        began_s, left = time.monotonic(), list[_Run]()
-        ended, edits, cuts = list[Ended](), meddling.edits, sorted(meddling.ends_after_s, reverse=True)
+        began_s, left, ended = time.monotonic(), list[_Run](), list[Ended]()
+        todo = [(self._dice.uniform(0, 1.2 * self._lasts_s), meddling.edit) for _ in range(meddling.edits)]
+        todo += [(after_s, meddling.end_connections) for after_s in meddling.ends_after_s]
+        todo.sort(key=lambda one: one[0], reverse=True)
         try:
             left += [self._start(plan, doomed=dies) for plan, dies in zip(plans, doomed, strict=True)]
             while left:
                 now_s = time.monotonic()
                 assert now_s - began_s < _LIMIT_S, f"a run hangs: {[run.plan for run in left]}"
                 _kill_doomed(left, now_s, meddling)
-                if cuts and now_s - began_s >= cuts[-1]:
-                    cuts.pop()
-                    meddling.end_connections()
-                if edits:
-                    meddling.edit()
-                    edits -= 1
-                wait([run.process.sentinel for run in left], timeout=0.001 if edits else 0.02)
+                while todo and now_s - began_s >= todo[-1][0]:
+                    todo.pop()[1]()
+                wait([run.process.sentinel for run in left], timeout=0.01)
                 over = [run for run in left if not run.process.is_alive()]
                 left = [run for run in left if run not in over]
                 ended += map(self._ended, over)
         finally:
             for run in left:
                 run.process.kill()
-        for _ in range(edits):
-            meddling.edit()
+        for _, act in reversed(todo):
+            act()
         return ended
 
     def _start(self, plan: Plan, *, doomed: bool) -> _Run:

@@ -61,6 +61,11 @@ class Told:
     def has_cursor(self) -> bool:
         return "cursor" in self.settings
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether what is stamped a little late is found. Where not, ties are all that may be asked for again."""
+        return "cursor" not in self.settings or self.settings["cursor"]["look_back"] != "0s"
+
     def described(self) -> dict[str, Any]:
         """As the settings of an endpoint say it."""
         path = self.shape.at.removeprefix("/").replace("{parent}", "{above}")
@@ -82,6 +87,11 @@ def _cursor(parameter: str, name: str = "updated_at", **more: Any) -> dict[str, 
     return {"field": name, "parameter": parameter, "look_back": f"{LOOK_BACK.seconds}s", **more}
 
 
+def _exact(name: str) -> dict[str, Any]:
+    """Of a stream in order, to the millisecond: nothing but ties is read again."""
+    return _cursor("updated_since", name, format="epoch_ms", inclusive=False, order="ascending", look_back="0s")
+
+
 def _crm(page: int) -> list[Told]:
     contacts = StreamShape(
         name="contacts", ids="text", select="results", fields_under="properties", cursor_field="updatedAt", timestamps="iso_millis",
@@ -100,7 +110,7 @@ def _crm(page: int) -> list[Told]:
     links = {"type": "link_header", "size": page, "size_parameter": "per_page"}
     gone = {
         "type": "deleted_items", "path": "deals/deleted", "record_selector": "data", "primary_key": ["id"], "paginator": links,
-        "cursor": _cursor("updated_since", "deleted_at", format="epoch_ms", inclusive=False, order="ascending") | {"look_back": "0s"},
+        "cursor": _exact("deleted_at"),
     }  # fmt: skip
     return [
         Told(
@@ -116,7 +126,7 @@ def _crm(page: int) -> list[Told]:
             endpoint="crm", share=0.18, shape=deals,
             settings={
                 "paginator": links, "deletions": gone, "detail": "deals/{id}", "confirm_deletions": True,
-                "cursor": _cursor("updated_since", format="epoch_ms", inclusive=False, order="ascending"),
+                "cursor": _exact("updated_at"),
             },
         ),
         Told(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -24,15 +24,13 @@ _PATHS = ("*", "*", "/contacts*", "/deals*", "/deals/deleted", "/tickets*", "/or
           "/articles", "/stock", "/prices", "/movements", "/notices", "/depots/*")  # fmt: skip
 
 
-def script_faults(api: RemoteFakeApi, dice: random.Random, count: int, *, patient: bool) -> None:
-    """So many faults for the requests to come, in place of those of before. `patient`: also those that are waited out for seconds."""
+def script_faults(api: RemoteFakeApi, dice: random.Random, count: int, *, without: Collection[int]) -> None:
+    """So many faults for the requests to come, in place of those of before; but for those with these statuses."""
     api.clear_faults()
     for _ in range(count):
-        chosen = dice.choices(_faults(dice), [one[0] for one in _faults(dice)])[0]
-        _, action, more = chosen
-        which = {"path": dice.choice(_PATHS), "skip": dice.choice((0, 0, 1, 3, 9)), "times": dice.choice((1, 1, 2))} | more
-        if patient or not isinstance(action, Status) or action.status not in {429, 503}:
-            api.fault(action, **which)
+        known = [one for one in _faults(dice) if not isinstance(one[1], Status) or one[1].status not in without]
+        _, action, more = dice.choices(known, [one[0] for one in known])[0]
+        api.fault(action, **{"path": dice.choice(_PATHS), "skip": dice.choice((0, 0, 1, 3, 9)), "times": dice.choice((1, 1, 2))} | more)
 
 
 def end_connections(database_url: str, dice: random.Random) -> int:
