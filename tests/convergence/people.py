@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from connector_pipelines.testing.fake_api import RemoteFakeApi
 from connector_pipelines.testing.fake_api.clock import START_AT
@@ -15,7 +15,7 @@ from tests.convergence.writing import Writer
 __all__ = ["Bag", "People"]
 
 _BETWEEN_ROUNDS = timedelta(hours=7)
-_CLOCK_TOLD_S = 0.05
+_CLOCK_TOLD_S = 0.5
 _FAR_AHEAD = datetime(2999, 1, 1, tzinfo=START_AT.tzinfo)
 _AT_ONCE = 500
 
@@ -87,6 +87,7 @@ class People:
 
     def found(self, records: int) -> None:
         """Make so many records to begin with, and a file on every tenth ticket."""
+        self.leap()
         self._tell_the_time()
         for stream in self._streams.values():
             wanted = max(6, round(records * stream.share))
@@ -99,8 +100,9 @@ class People:
         self.edits.clear()
 
     def leap(self) -> None:
-        """Hours go by. Nobody may be reading."""
+        """Hours go by, for the API's own clock too. Nobody may be reading."""
         self._base, self._began_s, self._told_s = self.now + _BETWEEN_ROUNDS, time.monotonic(), float("-inf")
+        self._api.skew(self._base - datetime.now(UTC))
 
     def edit(self) -> None:
         """One edit, at the time it is."""
@@ -166,8 +168,9 @@ class People:
 
     def _change_at(self, stream: Told, one: str, when: str) -> None:
         """Stamp it as of a moment ago, of long ago, or of the year 2999."""
-        ago = LOOK_BACK * self._dice.uniform(0, 0.6) * stream.looks_back if when == "late" else timedelta(hours=self._dice.uniform(1, 300))
-        self._api.put(stream.name, self._writer.fields(), id=one, updated_at=_FAR_AHEAD if when == "ahead" else self.now - ago)
+        ago = LOOK_BACK * self._dice.uniform(0, 0.6) if when == "late" else timedelta(hours=self._dice.uniform(1, 300))
+        at = {"ahead": _FAR_AHEAD, "late": self.now - ago if stream.looks_back else None, "back": self.now - ago}[when]
+        self._api.put(stream.name, self._writer.fields(), id=one, updated_at=at)
         self._changed(stream, one)
         if when == "back" and stream.has_cursor:
             self.unseen.add(f"{stream.name}/{one}")

@@ -13,7 +13,7 @@ import pytest
 from connector_pipelines.testing.fake_api import fake_api_process
 from tests.convergence.campaign import Campaign, Size
 
-SIZE = Size(records=1_200, edits=600, rounds=8, page=40)
+SIZE = Size(records=900, edits=500, rounds=7, page=40, faults=3)
 
 
 @pytest.mark.timeout(290)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -65,6 +66,25 @@ def test_children_of_children_are_read(reader: Reader, books: Books) -> None:
     invoice, line = books.invoices[1], books.lines[books.invoices[1]][0]
     part = books.company.put("parts", {"name": "screw"}, parent=line)
     assert f"invoices/{invoice}/lines/{line}/parts/{part}" in read(reader.source(INVOICES, LINES, PARTS)).ids
+
+
+def test_a_child_that_changes_in_the_second_in_which_its_parent_was_read_is_found(reader: Reader, books: Books) -> None:
+    source, invoice = reader.source(INVOICES, LINES), books.invoices[2]
+    second = datetime.now(UTC).replace(microsecond=0)
+    books.company.clock.set(second)
+    books.company.clock.step(timedelta(0))
+    books.company.put("lines", {"text": "early"}, id=books.lines[invoice][0])
+    first = read(source)
+    books.company.put("lines", {"text": "late"}, id=books.lines[invoice][0])
+
+    again = read(source, first.cursor)
+    books.api.skew(timedelta(minutes=1))
+    later = read(source, again.cursor)
+    at_last = read(source, later.cursor)
+
+    assert "late" in {fields.get("text") for fields in again.fields}
+    assert f"invoices/{invoice}" in later.ids
+    assert at_last.changes == []
 
 
 def test_only_below_changed_parents_is_read_again_and_what_is_gone_there_is_told(reader: Reader, books: Books) -> None:

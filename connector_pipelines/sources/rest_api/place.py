@@ -12,13 +12,14 @@ from typing import Any
 from connector_pipelines.core.types import Cursor
 from connector_pipelines.sources.rest_api.decoding import short_hash
 from connector_pipelines.sources.rest_api.streams import TIMES, CursorField
-from connector_pipelines.sources.rest_api.values import Value, instant, just_before, parse, written
+from connector_pipelines.sources.rest_api.values import STEPS, Value, instant, just_before, parse, written
 
 __all__ = ["Place", "Tracker", "now_of", "read_cursor", "write_cursor"]
 
 _VERSION = 1
 _MOST_TOLD = 200
 _NEAR_US = 300_000_000
+_SECOND_US = 1_000_000
 _AHEAD = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,13 +94,13 @@ class Tracker:
         """The order begins anew: a listing is read once more."""
         self._last = None
 
-    def is_news(self, raw: Any, record_id: str, version: str) -> bool:
-        """Take in a record; whether it was not told before."""
+    def is_news(self, raw: Any, record_id: str, version: str, *, hangs: bool = False) -> bool:
+        """Take in a record; whether it was not told before. `hangs`: something is read below it, and with it only."""
         value = parse(raw, self._settings.format)
         if value is None:
             return True
         self._note(value)
-        if self._may_be_asked_again(value):
+        if self._may_be_asked_again(value) and not (hangs and self._is_fresh(value)):
             self._seen.append((value, record_id, version))
             if len(self._seen) > 2 * _MOST_TOLD:
                 self._prune()
@@ -147,6 +148,13 @@ class Tracker:
         if isinstance(value, int) and isinstance(high, int):
             return value >= high - _NEAR_US - self._settings.look_back // timedelta(microseconds=1)
         return True
+
+    def _is_fresh(self, value: Value) -> bool:
+        """Whether what hangs on a record may change yet and leave it as it is: its second is not over, or may be written late."""
+        if self._settings.format not in TIMES or not isinstance(value, int):
+            return False
+        open_for = self._settings.look_back // timedelta(microseconds=1) + STEPS[self._settings.format] + _SECOND_US
+        return self._limit is None or value >= self._limit - _AHEAD // timedelta(microseconds=1) - open_for
 
     def _prune(self) -> None:
         self._seen = sorted(self._seen, key=lambda one: _order(one[0]))[-_MOST_TOLD:]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-__all__ = ["Value", "instant", "just_before", "parse", "written"]
+__all__ = ["STEPS", "Value", "instant", "just_before", "parse", "written"]
 
 Value = int | Decimal | str
 """Of a time, microseconds since 1970; of a number, the number; of text, itself."""
@@ -14,7 +14,7 @@ Value = int | Decimal | str
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
-_STEPS = {"iso": 1_000_000, "epoch_s": 1_000_000, "epoch_ms": 1_000, "date": 86_400_000_000, "number": 1}
+STEPS = {"iso": 1_000_000, "epoch_s": 1_000_000, "epoch_ms": 1_000, "date": 86_400_000_000, "number": 1}
 
 
 def parse(raw: Any, form: str) -> Value | None:
@@ -51,7 +51,7 @@ def instant(raw: Any) -> datetime | None:
 
 def just_before(value: Value, form: str) -> Value:
     """The next lower value a field of that format can hold, as far as an API is known to tell apart."""
-    return value if isinstance(value, str) else value - _STEPS[form]
+    return value if isinstance(value, str) else value - STEPS[form]
 
 
 def written(value: Value, form: str) -> str | int:

@@ -166,6 +166,7 @@ class Walker:
         shape, tracker = self.shapes[stream.name], run.trackers.get(stream.name)
         changes: list[Change] = []
         taken: list[Taken] = []
+        hangs = any(files.path for files in stream.attachments) or any(_is_read(child, run) for child in self.children(stream))
         with run.lock:
             if tracker is not None:
                 tracker.server_says(now_of(page.answer.headers, self._clock()))
@@ -173,7 +174,7 @@ class Walker:
                     tracker.begin()
             for record in page.records:
                 item = shape.item(record, above)
-                if tracker is not None and not _is_news(tracker, shape, record, item):
+                if tracker is not None and not _is_news(tracker, shape, record, item, hangs=hangs):
                     continue
                 if shape.is_gone(record):
                     changes += self.gone(stream, _id(item)) if run.kind == "delta" else ()
@@ -234,12 +235,12 @@ def _is_read(child: StreamSettings, run: Pass) -> bool:
     return run.kind != "delta" or (child.read == "sync" and child.parent is not None and child.parent.only_changed)
 
 
-def _is_news(tracker: Tracker, shape: Shape, record: Mapping[str, Any], item: Upserted | Skipped) -> bool:
+def _is_news(tracker: Tracker, shape: Shape, record: Mapping[str, Any], item: Upserted | Skipped, *, hangs: bool) -> bool:
     cursor = shape.settings.cursor
     if isinstance(item, Skipped):
         return tracker.is_news(paths.find(record, cursor.field) if cursor else None, item.id, item.reason)
     raw = item.ref.modified_at if shape.cursor_is_modified else paths.find(record, cursor.field) if cursor else None
-    return tracker.is_news(raw, item.ref.id, item.ref.version)
+    return tracker.is_news(raw, item.ref.id, item.ref.version, hangs=hangs)
 
 
 def _task(function: Callable[..., Iterator[Step]], *arguments: Any) -> Callable[[], Iterator[Step]]:
