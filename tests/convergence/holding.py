@@ -59,13 +59,11 @@ class Held:
 
     Attributes:
         rows: By stream and item; of a field all columns that hold something.
-        statuses: Files by status, those of items that are gone left out.
         faults: What is wrong in itself, whatever the source says.
     """
 
     rows: dict[str, dict[str, dict[str, list[Cell]]]] = field(default_factory=dict)
     texts: dict[str, dict[str, Text]] = field(default_factory=dict)
-    statuses: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -90,8 +88,6 @@ def _catalog(connection: psycopg.Connection[Any], endpoint: str, found: Held) ->
     for row in rows:
         if row["document"]:
             items[row["document"]] = row["external_id"]
-        if row["status"] != "deleted":
-            found.statuses[row["status"]] = found.statuses.get(row["status"], 0) + 1
         if row["status"] == "extracted":
             found.texts["catalog"][row["external_id"]] = _text(row)
     return items

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,7 @@ class House:
             for slug in ENDPOINTS
         )
         file = ConnectorsFile(sinks={name: SinkSettings(kind=kind) for name, kind in _SINKS.items()}, connectors=connectors)
-        with self._services.database.operator() as tx:
-            configuration.apply(tx, file, actor="test")
+        self._surely(lambda tx: configuration.apply(tx, file, actor="test"))
 
     def notify(self, stream: str, record_id: str) -> None:
         """What the gateway does with a genuine call. Connections are ended all the time, ours too; the other side calls again then."""
@@ -69,7 +69,7 @@ class House:
 
     def forget(self, days_later: int) -> None:
         """What retention does at night, with its clock so many days ahead; nobody may be at work."""
-        forget_history(self._services, "retention", datetime.now(UTC) + timedelta(days=days_later), patience_s=1.0)
+        self._again(lambda: forget_history(self._services, "retention", datetime.now(UTC) + timedelta(days=days_later), patience_s=1.0))
 
     def retry(self) -> None:
         """Take up again whatever failed."""
@@ -107,14 +107,19 @@ class House:
         return wrong
 
     def _surely(self, ask: Any, *, tenant_id: str | None = None) -> Any:
-        for left in reversed(range(_TRIES)):
-            try:
-                with self._services.database.tenant(tenant_id) if tenant_id else self._services.database.operator() as tx:
-                    return ask(tx)
-            except TransientError:
-                if not left:
-                    raise
-        raise AssertionError
+        def asked() -> Any:
+            with self._services.database.tenant(tenant_id) if tenant_id else self._services.database.operator() as tx:
+                return ask(tx)
+
+        return self._again(asked)
+
+    @staticmethod
+    def _again(act: Callable[[], Any]) -> Any:
+        """A connection whose end was asked for may still answer for a moment."""
+        for _ in range(_TRIES - 1):
+            with suppress(TransientError):
+                return act()
+        return act()
 
     def _signed_up(self, folder: Path) -> dict[str, Auth]:
         for slug in ENDPOINTS:

@@ -12,7 +12,7 @@ from connector_pipelines.testing.fake_api.clock import START_AT
 from tests.convergence.streams import LOOK_BACK, Told
 from tests.convergence.writing import Writer
 
-__all__ = ["Bag", "People"]
+__all__ = ["People"]
 
 _BETWEEN_ROUNDS = timedelta(hours=7)
 _CLOCK_TOLD_S = 0.5
@@ -23,7 +23,7 @@ Notify = Callable[[str, str], None]
 """Tell the webhook that the record of that stream and id changed."""
 
 
-class Bag:
+class _Bag:
     """Ids, of which one can be drawn by chance."""
 
     def __init__(self) -> None:
@@ -67,8 +67,8 @@ class People:
     def __init__(self, api: RemoteFakeApi, streams: Sequence[Told], dice: random.Random, notify: Notify) -> None:
         self._api, self._dice, self._notify, self._writer = api, dice, notify, Writer(dice)
         self._streams = {stream.name: stream for stream in streams}
-        self._alive = {name: Bag() for name in self._streams}
-        self._binned = {name: Bag() for name in self._streams}
+        self._alive = {name: _Bag() for name in self._streams}
+        self._binned = {name: _Bag() for name in self._streams}
         self._parents: dict[tuple[str, str], str] = {}
         self._attached: dict[str, set[str]] = {}
         self._base, self._began_s, self._told_s = START_AT, time.monotonic(), float("-inf")
@@ -144,7 +144,7 @@ class People:
             if parent is not None:
                 self._parents[stream.name, one] = parent
 
-    def _one_of(self, stream: Told, bags: dict[str, Bag] | None = None) -> str | None:
+    def _one_of(self, stream: Told, bags: dict[str, _Bag] | None = None) -> str | None:
         """A record, of which all it lies below is there."""
         for _ in range(8):
             chosen = (bags or self._alive)[stream.name].draw(self._dice)
