@@ -74,7 +74,17 @@ class TransientError(ConnectorError):
 
 
 class RateLimited(TransientError):
+    """Asked to slow down.
+
+    Args:
+        bucket: Which of the client's buckets is to pause; None for the narrowest.
+    """
+
     code = "rate_limited"
+
+    def __init__(self, message: str, *, advice: str = "", retry_after_s: float | None = None, bucket: str | None = None) -> None:
+        super().__init__(message, advice=advice, retry_after_s=retry_after_s)
+        self.bucket = bucket
 
 
 class Unavailable(TransientError):

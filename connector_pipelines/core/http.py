@@ -60,8 +60,10 @@ class HttpOptions:
     Attributes:
         base_url: What relative addresses start from, and the host that gets our credentials. ``https://host/v3/``.
         fallback_url: Where requests go while nothing works at `base_url`, or None.
-        bucket: Limits and pauses count per bucket, over all processes of the installation. None: the connector's own.
-            A provider that limits an app and each of its users gets a client per user, and names here what is shared.
+        subject: As whom requests are made, where the sign-in can act for others (a service account with delegation). None: as itself.
+        buckets: Limits and pauses count per bucket, over all processes of the installation; a request waits for all of them.
+            None named: the connector's own. A provider that limits an application and each of its users gets a client per user with
+            two of them, the widest first. A throttled answer pauses the last one, unless the `RateLimited` of `refine` names another.
         hosts: Further hosts that get our credentials, as ``files.example.com``; what redirects to others goes without.
         headers: Sent with every request.
         max_requests_per_second: Of the bucket, all processes of the installation together. None: as the other side allows, which is learnt.
@@ -75,7 +77,8 @@ class HttpOptions:
 
     base_url: str
     fallback_url: str | None = None
-    bucket: str | None = None
+    subject: str | None = None
+    buckets: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     max_requests_per_second: float | None = None

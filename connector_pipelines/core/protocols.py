@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -21,6 +21,7 @@ from connector_pipelines.core.types import (
     DocumentRef,
     FileRef,
     Finding,
+    Folder,
     Hit,
     InputFile,
     Notification,
@@ -31,7 +32,7 @@ from connector_pipelines.core.types import (
 )
 
 __all__ = [
-    "AcceptsWebhooks", "ConfirmsAbsence", "DeclaresStreams", "EmbedsChunks", "Extractor", "FollowsNotifications", "KeepsRecords", "ListsWindows",
+    "AcceptsWebhooks", "ConfirmsAbsence", "DeclaresStreams", "EmbedsChunks", "Extractor", "Folders", "FollowsNotifications", "KeepsRecords", "ListsWindows",
     "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory", "Tools", "WebhookAnswer", "WebhookRequest",
 ]  # fmt: skip
 
@@ -49,6 +50,28 @@ class SinkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class Folders(Protocol):
+    """The folders of an endpoint as they were last recorded; a source's own changes that were not recorded yet are not among them."""
+
+    def known(self, ids: Collection[str]) -> Mapping[str, Folder]:
+        """Those of `ids` that are folders of the endpoint, by id."""
+        ...
+
+    def leading_to(self, targets: Collection[str]) -> Mapping[str, Sequence[Folder]]:
+        """The shortcuts that lead to `targets`, by target, in order of their ids."""
+        ...
+
+
+class _NoFolders:
+    """For a source that is asked outside an endpoint."""
+
+    def known(self, ids: Collection[str]) -> Mapping[str, Folder]:  # noqa: ARG002
+        return {}
+
+    def leading_to(self, targets: Collection[str]) -> Mapping[str, Sequence[Folder]]:  # noqa: ARG002
+        return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What the house lends a connector.
@@ -57,6 +80,9 @@ class Tools:
         secret: Resolves a secret reference; raises `ConfigurationError` naming the reference.
         database_url: The installation's own Postgres, for sinks that live in it by default.
         outbound: Proxies and authorities, for a connector that brings a client of its own.
+        folders: What the endpoint's source said of its folders before.
+        application: Who our application is to the other side (a client id, a service account), or empty: connectors that share it
+            share its limits.
         http: A way to a system behind HTTP, signed in as the connector's `auth` says. The connector closes it.
         stop: Set when the run is to end: whatever waits looks at it.
     """
@@ -66,6 +92,8 @@ class Tools:
     http: Callable[[HttpOptions], Http]
     stop: threading.Event = field(default_factory=threading.Event)
     outbound: Outbound = field(default_factory=Outbound)
+    folders: Folders = field(default_factory=_NoFolders)
+    application: str = ""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
+from connector_pipelines.core.access import Acl
 from connector_pipelines.core.findings import Facts, Finding, InputFile, Ocr, Part, Place, Recognising, Section, Shortfall, Untaken
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "RECORD_TYPE", "START", "Ability", "Below", "Change", "ChangePage", "Checksum", "Chunk", "ColumnType", "Cursor", "DayRange", "Deleted", "Document",
-    "DocumentRef", "Facts", "FileRef", "Finding", "Hit", "InputFile", "Notification", "Ocr", "Part", "Place", "Probe", "Query", "Recognising",
+    "RECORD_TYPE", "START", "Ability", "Acl", "Below", "Change", "ChangePage", "Checksum", "Chunk", "ColumnType", "Cursor", "DayRange", "Deleted", "Document",
+    "DocumentRef", "Facts", "FileRef", "Finding", "Folder", "Hit", "InputFile", "Notification", "Ocr", "Part", "Place", "Probe", "Query", "Recognising",
     "Record", "Section", "Shortfall", "Skipped", "Stream", "Unlistable", "Untaken", "Upserted", "Vector", "content_hash",
 ]  # fmt: skip
 
@@ -61,6 +62,11 @@ class FileRef:
         url: Where a person opens it, without credentials, or None.
         checksum: Of the bytes of `version`, where the source tells one.
         stream: Name of the stream whose record this is; None for a file.
+        parent: Id of the `Folder` it lies in, for sources that name their folders. `path` is then the folder's path and the file's name.
+        locator: What the source needs beside `id` to fetch the bytes, in words of its own: kept, and handed back. One that differs
+            is no change of the file.
+        acl: Who may see it; None where the source does not say, and everyone in the tenant may. One that differs is told to the
+            sinks; nothing is fetched or embedded for it.
     """
 
     id: str
@@ -74,6 +80,9 @@ class FileRef:
     url: str | None = None
     checksum: Checksum | None = None
     stream: str | None = None
+    parent: str | None = None
+    locator: str | None = None
+    acl: Acl | None = None
 
     @property
     def name(self) -> str:
@@ -94,8 +103,29 @@ class Upserted:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder exists now, and is kept so that its source can be stateless: asked for again by `Tools.folders`.
+
+    What lies below it follows it: a path that is another than before changes the paths of all folders and files below, without
+    their being named. Named before what lies in it, in a feed and in a snapshot.
+
+    Attributes:
+        parent: Id of the folder it lies in, or None for the outermost one.
+        path: ``/``-separated, no leading slash; empty for an outermost folder that has no name in paths.
+        target: Of a shortcut, the id of what it leads to. A shortcut to a file is a `Folder` in which that file lies.
+        acl: What a source needs to work out who may see what lies in it. Not told to anybody.
+    """
+
+    id: str
+    parent: str | None
+    path: str
+    target: str | None = None
+    acl: Acl | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deleted:
-    """The file is gone, or this account can no longer see it."""
+    """The file, or the folder with all that lies below it, is gone, or this account can no longer see it."""
 
     id: str
 
@@ -117,25 +147,30 @@ class Unlistable:
         path: ``/``-separated prefix of the paths concerned; empty means everything.
         code: A stable error code, as in `core.errors`.
         message: For the ledger.
+        remembered: The page's cursor knows of it, and a delta from there tries it again. Otherwise a snapshot with such a part keeps
+            no cursor, and is made again.
     """
 
     path: str
     code: str
     message: str
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """Of all that lies below `id`, only `ids` are there, and what lies below those: other known ids that begin with `id` and a slash are gone.
+    """Of all that lies below `id`, only `ids` are there, and what lies below those: whatever else is known there is gone.
 
-    For deltas, of sources whose ids lie below each other: what hangs on a record goes with it.
+    Below an id lie the ids that begin with it and a slash: what hangs on a record goes with it. Where `id` is a `Folder`, what lies in
+    it and in the folders below does, and `ids` names all files and folders there; nothing is taken to be there for its folder's sake.
+    For deltas.
     """
 
     id: str
     ids: frozenset[str] = frozenset()
 
 
-Change = Upserted | Deleted | Skipped | Unlistable | Below
+Change = Upserted | Folder | Deleted | Skipped | Unlistable | Below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +275,7 @@ class Document(DocumentRef):
 
     Attributes:
         endpoint: Slug of the endpoint it came from.
-        acl: Who may see it, as JSON, or None when everyone in the tenant may.
+        acl: Who may see it, as `core.access.Acl` writes itself, or None when everyone in the tenant may.
         metadata: JSON object of small facts.
         record: For sinks that keep records: what this document was made of. Then there are no chunks.
     """

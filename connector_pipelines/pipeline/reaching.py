@@ -53,7 +53,7 @@ def connector_tools(services: Services, account: Account, stop: threading.Event,
 
     def http(options: HttpOptions) -> Http:
         return open_http(
-            replace(options, bucket=options.bucket or account.bucket),
+            replace(options, buckets=options.buckets or (account.bucket,)),
             name=account.connector,
             sign_in=sign_in,
             limiter=services.limits.limiter,

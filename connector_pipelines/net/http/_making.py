@@ -43,7 +43,7 @@ def made(
     exchange = Exchange(
         options=options,
         addresses=Addresses(options),
-        bucket=options.bucket or name,
+        bucket=options.buckets[-1] if options.buckets else name,
         sign_in=sign_in,
         limiter=limiter,
         breaker=breaker,

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import count
 
-from connector_pipelines.core.types import Below, Change, Deleted, Skipped, Unlistable, Upserted
+from connector_pipelines.core.types import Below, Change, Deleted, Folder, Skipped, Unlistable, Upserted
 from connector_pipelines.net.postgres import storable
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Transaction, copy_into
@@ -77,7 +77,7 @@ def merge(
 
 def last_of_each(changes: Sequence[Change]) -> list[Upserted | Deleted | Skipped]:
     """Of several changes to one item, the last: a feed may name an item more than once."""
-    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, (Unlistable, Below))}
+    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, (Unlistable, Below, Folder))}
     return list(last.values())
 
 

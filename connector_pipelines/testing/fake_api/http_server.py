@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote
 from connector_pipelines.testing.fake_api.faults import Delivery
 from connector_pipelines.testing.fake_api.messages import Answer, Request
 
-__all__ = ["HttpServer", "Respond", "Tls"]
+__all__ = ["HttpServer", "Respond", "Tls", "tls_context"]
 
 Respond = Callable[[Request, int], tuple[Answer, Delivery]]
 """A request and the number of its connection, to what is sent and how."""
@@ -78,7 +78,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
         if tls:
             # The handshake is made by the first read, in the connection's own thread.
-            self.socket = _context(tls).wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.socket = tls_context(tls).wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def tls_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
     if tls.client_authority:

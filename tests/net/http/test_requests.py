@@ -198,7 +198,7 @@ def test_a_refused_sign_in_is_tried_once_more_if_there_is_a_new_one() -> None:
 
 def test_the_limiter_is_asked_before_each_try_and_told_of_each_answer_and_the_breaker_as_well() -> None:
     watching = Watching()
-    with serving() as server, client(server.url, watching=watching, bucket="app") as http:
+    with serving() as server, client(server.url, watching=watching, buckets=("app",)) as http:
         server.script(
             answer(503), closing, closing, answer(429, headers={"Retry-After": "3"}), answer(200, headers={"RateLimit": '"d";r=7;t=30'})
         )

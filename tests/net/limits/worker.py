@@ -23,7 +23,7 @@ def main() -> None:
     stop = threading.Event()
     limits = Limits(PostgresLimits(SecretStr(os.environ["DATABASE_URL"])), clock=lambda: time.monotonic() + given.clock_ahead_s)
     options = HttpOptions(
-        base_url=given.server, headers={"x-pid": str(os.getpid())}, bucket=given.bucket, max_requests_per_second=given.at_most, allow_private=True,
+        base_url=given.server, headers={"x-pid": str(os.getpid())}, buckets=(given.bucket,), max_requests_per_second=given.at_most, allow_private=True,
         retry_budget=timedelta(seconds=given.budget_s),
     )  # fmt: skip
     http = open_http(options, name="worker", limiter=limits.limiter, breaker=limits.breaker, stop=stop)

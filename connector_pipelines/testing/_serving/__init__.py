@@ -1,0 +1,3 @@
+"""What the fakes that speak HTTP share."""
+
+__all__: list[str] = []
