@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,7 @@ from connector_pipelines.store.catalog import configuration, schema
 
 SINKS = {"vectors": SinkSettings(kind="pgvector"), "search": SinkSettings(kind="postgres_text")}
 NOTES = 6
+TIME_LIMIT_S = 20
 
 
 @pytest.fixture
@@ -63,6 +66,14 @@ def backends(database_url: str) -> set[int]:
         return {pid for (pid,) in found}
 
 
+def left_over(database_url: str, before: set[int]) -> set[int]:
+    """Backends beside those, once they had time: one is seen for a moment after its client has closed the connection."""
+    end = time.monotonic() + TIME_LIMIT_S
+    while (found := backends(database_url) - before) and time.monotonic() < end:
+        threading.Event().wait(0.05)
+    return found
+
+
 def test_both_sinks_are_asked_and_the_best_comes_first(searcher):
     first, *_ = searcher.search("girder", tenant="default")
 
@@ -83,7 +94,7 @@ def test_a_single_search_leaves_no_connection_of_a_sink_behind(services, databas
     before = backends(database_url)
 
     assert len(search(services, "axis", tenant="default")) == NOTES
-    assert backends(database_url) == before
+    assert left_over(database_url, before) == set()
 
 
 def test_connections_that_were_cut_are_opened_anew(searcher, database_url):
