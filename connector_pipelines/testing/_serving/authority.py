@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -33,17 +34,15 @@ class PrivateAuthority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Private authority of a fake")])
         self.certificate.write_bytes(_pem(self._signed(self._name, self._key.public_key(), ca=True)))
 
-    def server(self, *, host: str = "127.0.0.1") -> Tls:
-        """A certificate for an address and for `localhost`, with its key."""
+    def server(self, *, host: str = "127.0.0.1", names: Sequence[str] = ("localhost",)) -> Tls:
+        """A certificate for an address and for names, with its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        known = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host)), x509.DNSName("localhost")])
+        known = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host)), *map(x509.DNSName, names)])
         certificate, secret = self._folder / "server.pem", self._folder / "server-key.pem"
         certificate.write_bytes(_pem(self._signed(name, key.public_key(), ca=False, known=known)))
         secret.touch(mode=0o600)
-        secret.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        )
+        secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         return Tls(certificate=certificate, key=secret)
 
     def _signed(

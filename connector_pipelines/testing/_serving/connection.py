@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+_LOG: Final = logging.getLogger(__name__)
 _MAX_HEAD: Final = 64 * 1024
 _MAX_BODY: Final = 64 * 1024**2
 _WHOLE: Final = 64 * 1024
@@ -46,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._certificate = _common_name(transport.get_extra_info("peercert"))
         self._server.connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base's
         self._open = False
         self._server.connections.discard(self)
 
@@ -104,13 +106,13 @@ class Connection(asyncio.Protocol):
         self._send(Answer(status), Delivery())
 
     def _answer(self, request: Request) -> None:
-        if self._server.aside(request):
-            done = self._loop.run_in_executor(None, self._server.respond, request, self._number)
-            done.add_done_callback(lambda done: self._open and self._send(*done.result()))
-            return
-        answer, delivery = self._server.respond(request, self._number)
-        if wait_s := delivery.stall_s + self._server.latency_s:
-            self._loop.call_later(wait_s, self._deliver, answer, delivery)
+        try:
+            answer, delivery = self._server.respond(request, self._number)
+        except Exception as error:  # noqa: BLE001 - a bug of the fake is told, and ends no connection: that would look like a scripted fault
+            _LOG.exception("fake_failed %s %s", request.method, request.path)
+            answer, delivery = Answer(500, f"bug in the fake: {error!r}".encode(), {"Content-Type": "text/plain"}), Delivery()
+        if delivery.stall_s:
+            self._loop.call_later(delivery.stall_s, self._deliver, answer, delivery)
         else:
             self._deliver(answer, delivery)
 
@@ -177,5 +179,3 @@ class Connection(asyncio.Protocol):
 def _common_name(shown: Mapping[str, Any] | None) -> str | None:
     names: Any = (shown or {}).get("subject", ())
     return next((str(value) for part in names for name, value in part if name == "commonName"), None)
-
-

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import random
-import threading
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connector_pipelines.testing._serving.script import Script
 from connector_pipelines.testing.fake_api.messages import Answer, Request
 
 __all__ = ["Cut", "Delivery", "Drip", "Fault", "Faults", "Garbage", "Gzip", "HtmlPage", "Reset", "Stall", "Status"]
@@ -108,27 +107,16 @@ class Delivery:
 
 
 class Faults:
-    """The script. The first fault that matches and is not used up befalls a request. Used by several threads at once."""
+    """The script of an API. Used by several threads at once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._script: list[_Running] = []
-        self._chance = random.Random(20260302)  # noqa: S311 - which requests fail, the same every time
-
-    def add(self, fault: Fault) -> None:
-        with self._lock:
-            self._script.append(_Running(fault))
-
-    def clear(self) -> None:
-        with self._lock:
-            self._script.clear()
+        self._script: Script[Fault] = Script()
+        self.add = self._script.add
+        self.clear = self._script.clear
 
     def for_request(self, request: Request) -> Action | None:
-        with self._lock:
-            for running in self._script:
-                if running.matches(request, self._chance):
-                    return running.fault.action
-        return None
+        found = self._script.next(lambda fault: _matches(fault, request))
+        return found.action if found else None
 
 
 def befall(answer: Answer, action: Action) -> tuple[Answer, Delivery]:
@@ -146,25 +134,10 @@ def befall(answer: Answer, action: Action) -> tuple[Answer, Delivery]:
             return _instead(answer, action), Delivery()
 
 
-class _Running:
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self._met = 0
-        self._done = 0
-
-    def matches(self, request: Request, chance: random.Random) -> bool:
-        fault = self.fault
-        if fault.times is not None and self._done >= fault.times:
-            return False
-        if not (fnmatchcase(request.path, fault.path) and fnmatchcase(request.method, fault.method)):
-            return False
-        if not all(fnmatchcase(request.params.get(name, ""), pattern) for name, pattern in fault.params.items()):
-            return False
-        self._met += 1
-        if self._met <= fault.skip or (fault.share < 1 and chance.random() >= fault.share):
-            return False
-        self._done += 1
-        return True
+def _matches(fault: Fault, request: Request) -> bool:
+    if not (fnmatchcase(request.path, fault.path) and fnmatchcase(request.method, fault.method)):
+        return False
+    return all(fnmatchcase(request.params.get(name, ""), pattern) for name, pattern in fault.params.items())
 
 
 def _instead(answer: Answer, action: Status | Garbage | HtmlPage | Gzip) -> Answer:

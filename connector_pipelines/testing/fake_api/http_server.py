@@ -64,6 +64,15 @@ class HttpServer:
         self._server.server_close()
 
 
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.certificate, tls.key)
+    if tls.client_authority:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(tls.client_authority)
+    return context
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -171,15 +180,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.certificate, tls.key)
-    if tls.client_authority:
-        context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(tls.client_authority)
-    return context
 
 
 def _common_name(connection: socket.socket) -> str | None:

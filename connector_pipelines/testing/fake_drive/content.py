@@ -24,7 +24,7 @@ class Revision:
 
     __slots__ = ("_sums", "author", "body", "file_id", "modified_at", "number", "size")
 
-    def __init__(self, file_id: str, number: int, body: bytes | None, size: int, modified_at: int, author: str) -> None:  # noqa: PLR0913, PLR0917 - made in one place
+    def __init__(self, file_id: str, number: int, body: bytes | None, size: int, modified_at: int, author: str) -> None:  # noqa: PLR0917 - made in one place
         self.file_id = file_id
         self.number = number
         self.body = body

@@ -19,7 +19,7 @@ class DriveError(Exception):
         headers: Beside the content type, such as Retry-After.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of the real one's message
+    def __init__(
         self,
         status: int,
         reason: str,

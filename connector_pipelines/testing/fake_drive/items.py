@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from connector_pipelines.testing.fake_drive.content import Revision
@@ -101,7 +102,7 @@ class Extras:
 
     Attributes:
         limited: Folder of limited access (`inheritedPermissionsDisabled`).
-        shortcut: Id and MIME type of the target as they were when the shortcut was made.
+        shortcut: Id, MIME type and resource key of the target as they were when the shortcut was made.
     """
 
     limited: bool = False
@@ -109,7 +110,7 @@ class Extras:
     abusive: bool = False
     downloadable: bool = True
     copy_requires_writer: bool = False
-    shortcut: tuple[str, str] | None = None
+    shortcut: tuple[str, str, str | None] | None = None
     native: Native | None = None
     description: str | None = None
 
@@ -170,6 +171,7 @@ def new_id(prefix: str, number: int, characters: int = 32) -> str:
     return prefix + base64.urlsafe_b64encode(digest).decode()[:characters]
 
 
+@lru_cache(maxsize=4096)
 def permission_id(kind: str, who: str, *, discoverable: bool = False) -> str:
     """Of a grantee, the same on every item, as the real one's are."""
     if kind == "anyone":
