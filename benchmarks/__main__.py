@@ -29,6 +29,7 @@ NAMES = (
     "limits",
     "webhooks",
     "rest_api",
+    "google_drive",
 )
 
 _LIMIT_S = 240

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Unauthenticated, Unavailable
+from connector_pipelines.pipeline.crew import Width
 from connector_pipelines.pipeline.draining import Work, drain
 from connector_pipelines.pipeline.faults import Streak, item_failure
 from connector_pipelines.pipeline.report import StageReport
@@ -42,7 +43,7 @@ def download_files(session: Session, log: StageLog, scope: Scope) -> StageReport
         streak.check(failed, any_done=bool(stored))
 
     todo = Work(claim=claim, do=partial(_download, session), save=save)
-    drain(todo, threads=session.services.settings.download_threads, stop=session.stop)
+    drain(todo, width=Width(session.services.settings.download_threads), stop=session.stop)
     return report
 
 
@@ -83,7 +84,11 @@ class _opened:  # noqa: N801 - used like a function, in a `with`
             raise _fault(error) from error
 
     def __exit__(self, *exc: object) -> None:
-        self._stream.__exit__(*exc)  # type: ignore[arg-type]
+        try:
+            self._stream.__exit__(*exc)  # type: ignore[arg-type]
+        except ConnectorError as error:
+            # The source was told how it ended, and knows better: what does not have its checksum may have changed meanwhile.
+            raise _fault(error) from error
 
     def _guarded(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         try:

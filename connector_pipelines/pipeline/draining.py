@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Generic, TypeVar
+
+from connector_pipelines.pipeline.crew import Crew, Width
 
 __all__ = ["Work", "drain"]
 
@@ -37,45 +36,39 @@ class Work(Generic[T, R]):
     abort: Callable[[], None] = field(default=lambda: None)
 
 
-def drain(work: Work[T, R], *, threads: int, stop: Event) -> None:
+def drain(work: Work[T, R], *, width: Width, stop: Event) -> None:
     """Claim, do and save until nothing waits. Results are saved as they come: a slow item holds up no other.
 
     When the stage ends early, `stop` is set and what was not saved is done again by whoever claims it next.
     """
-    with ThreadPoolExecutor(threads, thread_name_prefix="stage") as pool:
-        try:
-            _loop(work, pool, threads)
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            work.abort()
-            raise
+    crew: Crew[T, R] = Crew(work.do, "stage")
+    try:
+        _loop(work, crew, width)
+    except BaseException:
+        stop.set()
+        work.abort()
+        raise
+    finally:
+        crew.dismiss()
 
 
-def _loop(work: Work[T, R], pool: ThreadPoolExecutor, threads: int) -> None:
-    # Futures come here by themselves: to wait for the first of two hundred costs five times as much.
-    finished: SimpleQueue[Future[R]] = SimpleQueue()
+def _loop(work: Work[T, R], crew: Crew[T, R], width: Width) -> None:
     done: list[R] = []
     more, under_way, saved_at = True, 0, time.monotonic()
     while more or under_way:
-        if more and under_way < max(2 * threads, BATCH // 2):
+        if more and under_way < max(2 * width.threads, BATCH // 2):
             taken = work.claim(BATCH)
             more = bool(taken)
             for item in taken:
-                pool.submit(work.do, item).add_done_callback(finished.put)
+                crew.put(item)
             under_way += len(taken)
-        came = [future.result() for future in _next(finished)] if under_way else []
+        crew.grow(min(width.threads, under_way))
+        came = list(crew.done(FLUSH_S)) if under_way else []
         under_way -= len(came)
         done += came
+        if under_way > width.threads:
+            width.look(len(came))
         if done and (len(done) >= BATCH or not under_way or time.monotonic() - saved_at > FLUSH_S):
             work.save(done)
             # What was saved may have made more work: the parts of a file wait for the stage that found them.
             more, done, saved_at = True, [], time.monotonic()
-
-
-def _next(finished: SimpleQueue[Future[R]]) -> Iterator[Future[R]]:
-    """Those that are finished, or the first that will be; none after a while."""
-    with suppress(Empty):
-        yield finished.get(timeout=FLUSH_S)
-        while True:
-            yield finished.get_nowait()

@@ -12,6 +12,7 @@ from connector_pipelines.core.config import ExtractionLimits
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, ResourceError, Unavailable
 from connector_pipelines.core.types import InputFile, Shortfall, Untaken
 from connector_pipelines.pipeline import chunking
+from connector_pipelines.pipeline.crew import Width
 from connector_pipelines.pipeline.draining import Work, drain
 from connector_pipelines.pipeline.faults import item_failure
 from connector_pipelines.pipeline.parts import store_parts, too_deep
@@ -61,7 +62,7 @@ def extract_documents(session: Session, log: StageLog, scope: Scope) -> StageRep
     threads = session.services.settings.extract_workers
     with ExtractionPool(threads, Limits(time_s=limits.time_limit.total_seconds(), memory_bytes=limits.max_memory_bytes)) as pool:
         todo = Work(claim=claim, do=partial(_extract, session, pool, limits, passwords), save=save, abort=pool.close)
-        drain(todo, threads=threads, stop=session.stop)
+        drain(todo, width=Width(threads, first=threads), stop=session.stop)
     return report
 
 

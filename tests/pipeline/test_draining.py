@@ -9,6 +9,7 @@ import pytest
 
 from connector_pipelines.core.errors import Unavailable
 from connector_pipelines.pipeline import draining
+from connector_pipelines.pipeline.crew import Width
 from connector_pipelines.pipeline.draining import Work, drain
 
 TIME_LIMIT_S = 20
@@ -39,7 +40,7 @@ class Bench:
         self.aborted += 1
 
     def drain(self, threads=4):
-        drain(Work(claim=self.claim, do=self.do, save=self.save, abort=self.abort), threads=threads, stop=self.stop)
+        drain(Work(claim=self.claim, do=self.do, save=self.save, abort=self.abort), width=Width(threads), stop=self.stop)
 
 
 def raising(error, *, at):

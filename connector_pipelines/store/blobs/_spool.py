@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from connector_pipelines.store.blobs._faults import disk_faults
 __all__ = ["Expected", "SpoolFile", "SpoolFolder", "Spooled"]
 
 _MEMORY_BYTES = 8 * 1024**2
+_ALL_MEMORY_BYTES = 64 * 1024**2
+"""Of everything that a process takes in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class SpoolFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.memory = _Memory(_ALL_MEMORY_BYTES)
 
     def prepare(self) -> None:
         """Make the folder, and remove what killed processes left in it."""
@@ -118,6 +122,7 @@ class SpoolFolder:
         """
         with ExitStack() as stack:
             intake = _Intake(self, expected, stack)
+            stack.callback(intake.let_go)
             for chunk in chunks:
                 intake.take(chunk)
             yield intake.whole()
@@ -142,6 +147,25 @@ class SpoolFolder:
                 os.close(fd)
 
 
+class _Memory:
+    """What threads may hold together."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        with self._lock:
+            if self._left < size:
+                return False
+            self._left -= size
+            return True
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self._left += size
+
+
 class _Intake:
     def __init__(self, folder: SpoolFolder, expected: Expected, stack: ExitStack) -> None:
         self._folder, self._expected, self._stack = folder, expected, stack
@@ -158,10 +182,14 @@ class _Intake:
         self._sha256.update(chunk)
         if self._theirs is not self._sha256:
             self._theirs.update(chunk)
-        if self._file is None and self._size <= _MEMORY_BYTES:
+        if self._file is None and self._size <= _MEMORY_BYTES and self._folder.memory.take(len(chunk)):
             self._memory += chunk
         else:
             self._write(chunk)
+
+    def let_go(self) -> None:
+        self._folder.memory.give_back(len(self._memory))
+        self._memory = bytearray()
 
     def whole(self) -> Spooled:
         self._expected.check(self._size, self._theirs.hexdigest())
@@ -176,7 +204,7 @@ class _Intake:
         with disk_faults(self._folder.path):
             if self._memory:
                 self._file.file.write(self._memory)
-                self._memory = bytearray()
+                self.let_go()
             self._file.file.write(chunk)
 
 
