@@ -44,6 +44,7 @@ class EndpointResult:
         removed: By sink: documents it was told to hold no more.
         reasons: The open failures, the newest first, a few of them.
         open_failures: Items that have failed, in this run or an earlier one.
+        known: Items the endpoint has, whatever became of them.
         held: Deletions that wait for approval.
         left: That another run is syncing it, so that there was nothing to do here; or None.
         error: What stopped it, with its code and advice, or None.
@@ -60,6 +61,7 @@ class EndpointResult:
     removed: Mapping[str, int]
     reasons: tuple[Reason, ...] = ()
     open_failures: int = 0
+    known: int = 0
     held: int = 0
     left: str | None = None
     error: Mapping[str, str] | None = field(default=None)
@@ -100,7 +102,7 @@ def print_results(results: Sequence[EndpointResult]) -> None:
 
 def _listed(result: EndpointResult) -> str:
     told = [f"{result.listed[name]} {name}" for name in _LISTED if result.listed.get(name)]
-    return ", ".join(told) or ("nothing was listed" if result.error else "nothing there")
+    return ", ".join(told) or ("nothing was listed" if result.error else "nothing changed" if result.known else "nothing there")
 
 
 def _work(result: EndpointResult) -> str:
@@ -130,7 +132,7 @@ def results_of(services: Services, slugs: Sequence[str], run: LocalRun) -> list[
             open_rows = failures_of(tx, slug, limit=REASONS_SHOWN) if _failed(mine) else []
             reasons = tuple(Reason(id=r.id, item=r.item, stage=r.sink or r.stage, code=r.code, message=r.message) for r in open_rows)
             one = _result(slug, mine, reasons, held, _error(slug, run, state))
-            results.append(replace(one, open_failures=sum(state.failed.values()), left=run.left.get(slug)))
+            results.append(replace(one, open_failures=sum(state.failed.values()), known=state.seen, left=run.left.get(slug)))
     return results
 
 

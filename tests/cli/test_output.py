@@ -9,7 +9,7 @@ import pytest
 
 from connector_pipelines.cli.output import ago, count, counts, highlighted, one_line, size
 from connector_pipelines.cli.progress import Lines, line
-from connector_pipelines.cli.synced import EndpointResult, exit_code
+from connector_pipelines.cli.synced import EndpointResult, exit_code, print_results
 from connector_pipelines.pipeline.session import Progress
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_what_holds_a_stage_up_is_told_at_once_and_each_time() -> None:
     assert stream.getvalue() == "a sync: the store is away; trying again in 5 s\na sync: the store is away; trying again in 20 s\n"
 
 
-def _result(*, failed: int = 0, held: int = 0, error: dict[str, str] | None = None) -> EndpointResult:
+def _result(*, failed: int = 0, held: int = 0, known: int = 0, error: dict[str, str] | None = None) -> EndpointResult:
     return EndpointResult(
         endpoint="a",
         listed={},
@@ -92,6 +92,7 @@ def _result(*, failed: int = 0, held: int = 0, error: dict[str, str] | None = No
         skipped=0,
         failed=0,
         open_failures=failed,
+        known=known,
         retried_later=0,
         delivered={},
         removed={},
@@ -112,3 +113,17 @@ def _result(*, failed: int = 0, held: int = 0, error: dict[str, str] | None = No
 )
 def test_the_exit_code_is_the_worst(results: list[EndpointResult], strict: bool, code: int) -> None:
     assert exit_code(results, strict=strict) == code
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (_result(), "nothing there"),
+        (_result(known=3), "nothing changed"),
+        (_result(error={"code": "x", "message": "y"}), "nothing was listed"),
+    ],
+)
+def test_a_sync_that_listed_nothing_says_why(result: EndpointResult, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_results([result])
+
+    assert capsys.readouterr().out.startswith(f"a: {said}\n")
