@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretS
 
 from connector_pipelines.core.config import Duration
 from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.oauth import is_loopback
 from connector_pipelines.settings_outbound import LOWER_TOO, OutboundSettings, proxy_secrets
 from connector_pipelines.settings_secrets import ConsulSettings, SecretSettings
 from connector_pipelines.telemetry import LogFormat, redact, scrub
@@ -33,7 +34,7 @@ _ENDPOINT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
 _MINIO = ("MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 # What is wrong with these is told without what they are: it may hold a secret, or be one.
 _UNTOLD = {
-    "ALL_PROXY", "DATABASE_URL", "HTTPS_PROXY", "HTTP_PROXY", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "CONSUL_HTTP_ADDR", "CONNECTORS_SECRET_KEYS_FILE", "CONNECTORS_VAULT_ROLE_ID", "CONNECTORS_VAULT_SECRET_ID", "VAULT_ADDR",
+    "ALL_PROXY", "DATABASE_URL", "HTTPS_PROXY", "HTTP_PROXY", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "CONSUL_HTTP_ADDR", "CONNECTORS_PUBLIC_URL", "CONNECTORS_SECRET_KEYS_FILE", "CONNECTORS_VAULT_ROLE_ID", "CONNECTORS_VAULT_SECRET_ID", "VAULT_ADDR",
     *_MINIO,
 }  # fmt: skip
 
@@ -72,6 +73,17 @@ def _endpoint(value: object) -> object:
 def _http_url(value: str) -> str:
     if not re.match(r"https?://[^/\s]+", value):
         raise ValueError("is not an address; write it like http://127.0.0.1:3000")
+    return value.rstrip("/")
+
+
+def _public_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("is not an address of ours; write it like https://hooks.example.com")
+    if parts.scheme != "https" and not is_loopback(parts.hostname):
+        raise ValueError("begins with http://; no system that calls us takes an address without TLS")
     return value.rstrip("/")
 
 
@@ -142,7 +154,11 @@ class Settings(SecretSettings, OutboundSettings):
         description="`console` for people, `json` for machines, one event a line. Default: `console` on a terminal, else `json`.",
     )
     download_threads: int = Field(
-        8, validation_alias="CONNECTORS_DOWNLOAD_THREADS", ge=1, le=256, description="Files downloaded at the same time by one run."
+        64,
+        validation_alias="CONNECTORS_DOWNLOAD_THREADS",
+        ge=1,
+        le=256,
+        description="Files downloaded at the same time by one run, at most: it begins with 16, and goes on to more while that helps.",
     )
     extract_workers: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8),
@@ -166,6 +182,12 @@ class Settings(SecretSettings, OutboundSettings):
     )
     webserver_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:3000", validation_alias="DAGSTER_WEBSERVER_URL", description="Where the Dagster UI answers."
+    )
+
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        None,
+        validation_alias="CONNECTORS_PUBLIC_URL",
+        description="Where other systems reach the gateway, as `https://hooks.example.com`. Default: nowhere, and none is asked to call us.",
     )
 
     @model_validator(mode="before")

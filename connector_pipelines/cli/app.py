@@ -25,6 +25,7 @@ from connector_pipelines.cli.searching import search
 from connector_pipelines.cli.secrets import secrets
 from connector_pipelines.cli.starting import init
 from connector_pipelines.cli.status import status
+from connector_pipelines.cli.subscribing import subscriptions
 from connector_pipelines.cli.syncing import sync
 
 __all__ = ["app"]
@@ -103,3 +104,4 @@ app.add_typer(auth, name="auth", rich_help_panel="Configure")
 app.add_typer(failures, name="failures", rich_help_panel="Look")
 app.add_typer(limits, name="limits", rich_help_panel="Look")
 app.add_typer(secrets, name="secrets", rich_help_panel="Configure")
+app.add_typer(subscriptions, name="subscriptions", rich_help_panel="Look")

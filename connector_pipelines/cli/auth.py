@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from connector_pipelines.cli.auth_status import status
 
 if TYPE_CHECKING:
+    from connector_pipelines.core.auth import KeepsToken
     from connector_pipelines.core.oauth import OAuth2Auth
     from connector_pipelines.net.protocols import TokenState, TokenStore
     from connector_pipelines.pipeline.session import Services
@@ -52,9 +53,11 @@ def sign_in(
     paste: Annotated[
         bool, typer.Option("--paste", help="For a machine without a browser: sign in anywhere, and paste what comes back.")
     ] = False,
+    subject: Annotated[str | None, typer.Option("--as", metavar="USER", help="Try whether a service account may act as this user.")] = None,
 ) -> None:
     """Sign in, or try the sign-in where nobody has to; then sync again what waited for it. `sign-in` may be left out."""
     from connector_pipelines.cli.opening import ACTOR, apply_if_there, opened
+    from connector_pipelines.core.auth import KeepsToken
     from connector_pipelines.core.oauth import AuthorizationCode, OAuth2Auth
     from connector_pipelines.store.catalog.sealed import note
 
@@ -62,37 +65,47 @@ def sign_in(
         apply_if_there(services)
         with services.database.operator() as tx:
             found = _connector(tx, name, tenant)
-        if isinstance(found.auth, OAuth2Auth):
-            person = isinstance(found.auth.grant, AuthorizationCode)
-            _say_signed_in(found.auth, _by_person(services, found, found.auth, paste=paste) if person else _by_itself(services, found))
+        if isinstance(found.auth, KeepsToken):
+            if isinstance(found.auth, OAuth2Auth) and isinstance(found.auth.grant, AuthorizationCode) and subject is None:
+                made = _by_person(services, found, found.auth, paste=paste)
+            else:
+                made = _by_itself(services, found, subject)
+            _say_signed_in(found.auth, made)
             with services.database.operator() as tx:
-                note(tx, ACTOR, "sign_in", found.connector, {"tenant": found.tenant})
+                note(tx, ACTOR, "sign_in", found.connector, {"tenant": found.tenant} | ({"as": subject} if subject else {}))
         else:
-            _try(services, found)
+            _try(services, found, subject)
         _resume(services, found)
 
 
 @auth.command()
 def forget(name: _Name, tenant: _Tenant = None) -> None:
-    """Forget the token of a connector. Withdraw it at the provider, too, where it should be of no use to anybody."""
+    """Forget the token of a connector, and those of users that it acts for. Withdraw them at the provider, too, where they should be of no use to anybody."""
     from connector_pipelines.cli.opening import ACTOR, opened
+    from connector_pipelines.cli.output import count
     from connector_pipelines.store.catalog.sealed import note
+    from connector_pipelines.store.tokens import forget_users
 
     with opened() as services:
         with services.database.operator() as tx:
             found = _connector(tx, name, tenant)
-        if found.settings is None:
+        if found.settings is None and not found.acts_for:
             print(f"nothing is kept for {found.connector!r}")
             return
         with _tokens(services, found).locked(within_s=WAIT_S, stop=threading.Event()) as held:
             held.forget()
         with services.database.operator() as tx:
-            note(tx, ACTOR, "sign_out", found.connector, {"tenant": found.tenant})
-        print(f"forgotten: the token of {found.connector!r}")
+            users = forget_users(tx, found.id)
+            note(tx, ACTOR, "sign_out", found.connector, {"tenant": found.tenant, "users": users})
+        of_users = f", and those of {count(users, 'user')}" if users else ""
+        print(f"forgotten: the token of {found.connector!r}{of_users}")
 
 
 def _connector(tx: Transaction, name: str, tenant: str | None) -> SignedIn:
+    from dataclasses import replace
+
     from connector_pipelines.core.errors import ConfigurationError
+    from connector_pipelines.pipeline.reaching import auth_of_kind
     from connector_pipelines.store.tokens import signed_in
 
     every = signed_in(tx)
@@ -103,13 +116,13 @@ def _connector(tx: Transaction, name: str, tenant: str | None) -> SignedIn:
     if len(found) > 1:
         tenants = ", ".join(one.tenant for one in found)
         raise ConfigurationError(f"several tenants have a connector {name!r}", advice=f"name one with `--tenant`: {tenants}")
-    return found[0]
+    return replace(found[0], auth=auth_of_kind(found[0].auth, found[0].kind))
 
 
-def _tokens(services: Services, found: SignedIn) -> TokenStore:
+def _tokens(services: Services, found: SignedIn, subject: str | None = None) -> TokenStore:
     from connector_pipelines.store.tokens import SealedTokens
 
-    return SealedTokens(services.database, services.sealer, found.id)
+    return SealedTokens(services.database, services.sealer, found.id, subject or "")
 
 
 def _by_person(services: Services, found: SignedIn, auth: OAuth2Auth, *, paste: bool) -> TokenState:
@@ -151,20 +164,20 @@ def _finish(services: Services, found: SignedIn, attempt: Any, code: str) -> Tok
     )
 
 
-def _by_itself(services: Services, found: SignedIn) -> TokenState:
+def _by_itself(services: Services, found: SignedIn, subject: str | None) -> TokenState:
     from connector_pipelines.net.auth._oauth import OAuth2SignIn
 
-    made = _made(services, found)
+    made = _made(services, found, subject)
     assert isinstance(made, OAuth2SignIn)  # noqa: S101 - the caller looked
     made.keeper.fetch()
-    return _tokens(services, found).read()
+    return _tokens(services, found, subject).read()
 
 
-def _try(services: Services, found: SignedIn) -> None:
+def _try(services: Services, found: SignedIn, subject: str | None) -> None:
     """Do as for a request, without sending one: what is missing is told."""
     from connector_pipelines.net._tls import tls_context
 
-    made = _made(services, found)
+    made = _made(services, found, subject)
     if made is None:
         print(f"{found.connector!r} needs no sign-in")
         return
@@ -176,17 +189,11 @@ def _try(services: Services, found: SignedIn) -> None:
     print("`connectors test` tries it")
 
 
-def _made(services: Services, found: SignedIn) -> Any:
-    from connector_pipelines.net.auth import make_sign_in
+def _made(services: Services, found: SignedIn, subject: str | None) -> Any:
+    from connector_pipelines.pipeline.reaching import Account, connector_sign_in
 
-    return make_sign_in(
-        found.auth,
-        secret=services.tools.secret,
-        connector=found.connector,
-        forget=services.secrets.forget,
-        tokens=_tokens(services, found),
-        outbound=services.settings.outbound,
-    )
+    account = Account(connector_id=found.id, connector=found.connector, auth=found.auth)
+    return connector_sign_in(services, account, subject, threading.Event())
 
 
 def _resume(services: Services, found: SignedIn) -> None:
@@ -205,24 +212,21 @@ def _say_open(url: str) -> None:
     print(f"Open this address in a browser, and sign in:\n\n{url}", flush=True)
 
 
-def _say_signed_in(auth: OAuth2Auth, state: TokenState) -> None:
+def _say_signed_in(auth: KeepsToken, state: TokenState) -> None:
     from connector_pipelines.cli.output import one_line
-    from connector_pipelines.core.oauth import AuthorizationCode
+    from connector_pipelines.core.oauth import AuthorizationCode, OAuth2Auth
 
     token = state.token
     assert token is not None  # noqa: S101 - just stored
     who = f" as {one_line(token.account)}" if token.account else ""
-    print(f"signed in{who}; the token is renewed by itself" if _is_renewable(auth, token.refresh_token) else f"signed in{who}")
-    if isinstance(auth.grant, AuthorizationCode) and token.refresh_token is None and state.left_s is not None:
+    by_person = isinstance(auth, OAuth2Auth) and isinstance(auth.grant, AuthorizationCode)
+    print(f"signed in{who}" if by_person and token.refresh_token is None else f"signed in{who}; the token is renewed by itself")
+    if by_person and token.refresh_token is None and state.left_s is not None:
         print(
             f"warning: the provider gave nothing to renew this by, and it ends in {state.left_s / 60:.0f} min. Most give a refresh token"
             " only when asked for it: by a scope such as `offline_access`, or by `authorize_params`",
             file=sys.stderr,
         )
-
-
-def _is_renewable(auth: OAuth2Auth, refresh_token: object) -> bool:
-    return auth.grant.type != "authorization_code" or refresh_token is not None
 
 
 def _asked() -> str:

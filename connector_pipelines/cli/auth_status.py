@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,6 +24,8 @@ class SignInStatus:
         state: `signed_in`; `signed_out`: a person has to sign in; `failing`: the last fetch of a token failed; `not_yet`: a token is
             fetched when one is needed; `every_request`: there is nothing to sign in to.
         advice: What to do, or empty.
+        acts_for: How many users a token is kept of, beside the connector's own.
+        refused: Users of whom the last fetch of a token failed, and what it said; the first few of them.
     """
 
     connector: str
@@ -35,6 +38,8 @@ class SignInStatus:
     failed_at: datetime | None
     failure: str
     advice: str
+    acts_for: int
+    refused: Mapping[str, str]
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
@@ -55,7 +60,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fals
         (
             one.connector,
             one.type,
-            one.account or _WORDS[one.state],
+            _who(one),
             _until(one),
             ago(one.refreshed_at) if one.refreshed_at else "",
             one.failure.partition(":")[0],
@@ -69,12 +74,22 @@ def status(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fals
             out.print(f"\n{one.connector}: {one_line(one.failure)} ({ago(one.failed_at)})")
         if one.advice:
             out.print(f"{'' if one.failure else chr(10) + one.connector + ': '}  fix: {one_line(one.advice)}")
+        for user, said in one.refused.items():
+            out.print(f"\n{one.connector}, as {one_line(user)}: {one_line(said)}")
 
 
 def status_of(one: SignedIn) -> SignInStatus:
     """What `one` means for a person."""
-    from connector_pipelines.core.oauth import OAuth2Auth
+    from contextlib import suppress
+    from dataclasses import replace
 
+    from connector_pipelines.core.errors import ConfigurationError
+    from connector_pipelines.core.oauth import OAuth2Auth
+    from connector_pipelines.pipeline.reaching import auth_of_kind
+
+    # Of a kind that is not there (any more) it is shown as it stands.
+    with suppress(ConfigurationError):
+        one = replace(one, auth=auth_of_kind(one.auth, one.kind))
     auth = one.auth
     kind = f"{auth.type} ({auth.grant.type})" if isinstance(auth, OAuth2Auth) else auth.type
     state, advice = _state(one)
@@ -83,6 +98,7 @@ def status_of(one: SignedIn) -> SignInStatus:
     return SignInStatus(
         connector=one.connector, tenant=one.tenant, type=kind, state=state, account=one.account, expires_at=one.expires_at,
         refreshed_at=one.stored_at, failed_at=one.failed_at, failure=told, advice=advice,
+        acts_for=one.acts_for, refused=one.refused,
     )  # fmt: skip
 
 
@@ -96,19 +112,29 @@ _WORDS = {
 
 
 def _state(one: SignedIn) -> tuple[Literal["signed_in", "signed_out", "failing", "not_yet", "every_request"], str]:
+    from connector_pipelines.core.auth import KeepsToken
     from connector_pipelines.core.oauth import AuthorizationCode, OAuth2Auth
     from connector_pipelines.net.auth._answers import sign_in_again
 
-    if not isinstance(one.auth, OAuth2Auth):
+    if not isinstance(one.auth, KeepsToken):
         return "every_request", ""
     if one.failure:
         return "failing", one.failure.get("advice", "")
     if one.settings == one.auth.fingerprint:
         return "signed_in", ""
-    if isinstance(one.auth.grant, AuthorizationCode):
+    if isinstance(one.auth, OAuth2Auth) and isinstance(one.auth.grant, AuthorizationCode):
         changed = "its sign-in settings have changed since; " if one.settings is not None else ""
         return "signed_out", f"{changed}{sign_in_again(one.connector)}"
     return "not_yet", ""
+
+
+def _who(one: SignInStatus) -> str:
+    from connector_pipelines.cli.output import count
+
+    users = count(one.acts_for, "user") if one.acts_for else ""
+    if users and one.state == "not_yet":
+        return users
+    return " and ".join(part for part in (one.account or _WORDS[one.state], users) if part)
 
 
 def _until(one: SignInStatus) -> str:

@@ -28,6 +28,7 @@ ADVICE = {
     "mismatch": "the file changed while it was read, or arrives damaged: the next sync looks again; if it stays, check the source",
     "not_found": "it is gone at the source; the next sweep (`connectors sync --sweep`) records that",
     "forbidden": "give the account or user we read as the right to this item, then `connectors failures retry`",
+    "subject_refused": "see whether that user left or is suspended, and take them off the list of users; else `connectors auth NAME --as USER` tries it",
     "unauthenticated": "sign the connector in again (`connectors auth status` shows who is), or renew its key; then `connectors sync`",
     "rate_limited": "nothing to do; to be gentler, sync less often",
     "resource": "raise the limit named under `extraction:` of the endpoint in connectors.yaml, then `connectors failures retry`",

@@ -119,10 +119,12 @@ def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Serv
 
     from connector_pipelines.cli.sampling import samples
     from connector_pipelines.core.protocols import DeclaresStreams
-    from connector_pipelines.pipeline.reaching import Account, connector_tools
+    from connector_pipelines.pipeline.reaching import Account, auth_of_kind, connector_tools
     from connector_pipelines.registry import source_type
 
-    account = Account(connector_id=_row_of(connector, services), connector=connector.name, auth=connector.auth)
+    account = Account(
+        connector_id=_row_of(connector, services), connector=connector.name, auth=auth_of_kind(connector.auth, connector.kind)
+    )
     made = source_type(connector.kind)
     source = made(made.config_type.model_validate(settings), connector_tools(services, account, threading.Event()))
     try:

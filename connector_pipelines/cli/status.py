@@ -30,7 +30,7 @@ def status(
     if json:
         emit_json([_as_json(one) for one in found])
     elif found:
-        print_status(found)
+        print_status(found, public_url=services.settings.public_url)
     else:
         print("no endpoints yet: `connectors init` writes a connectors.yaml to start from, `connectors apply` brings it in")
 
@@ -42,9 +42,10 @@ def adds_up(one: EndpointStatus) -> bool:
     return states == one.seen and sinks
 
 
-def print_status(found: Sequence[EndpointStatus]) -> None:
+def print_status(found: Sequence[EndpointStatus], *, public_url: str | None = None) -> None:
     """The table, and below it what needs a person."""
     from connector_pipelines.cli.output import console, table
+    from connector_pipelines.cli.subscribing import notes
 
     headings = ("endpoint", "state", "seen", "waiting", "stored", "extracted", "skipped", "failed", "bytes", "synced", "next")
     out = console()
@@ -69,7 +70,7 @@ def print_status(found: Sequence[EndpointStatus]) -> None:
             )
         )
     for one in found:
-        for line in _notes(one):
+        for line in [*_notes(one), *notes(one, public_url)]:
             out.print(f"\n{line}")
 
 

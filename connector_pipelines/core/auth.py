@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from connector_pipelines.core.google import GoogleAuth, GoogleServiceAccountAuth
 from connector_pipelines.core.oauth import AuthModel, OAuth2Auth
 from connector_pipelines.core.references import SecretReference
 
-__all__ = ["ApiKeyAuth", "Auth", "BasicAuth", "BearerAuth", "CertificateAuth", "CustomAuth", "NoAuth", "SigV4Auth"]
+__all__ = [
+    "ApiKeyAuth", "Auth", "BasicAuth", "BearerAuth", "CertificateAuth", "CustomAuth", "GoogleAuth", "GoogleServiceAccountAuth", "KeepsToken",
+    "NoAuth", "SigV4Auth", "auth_in_full",
+]  # fmt: skip
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # The house's own: with these, a request would not be the one that was meant.
@@ -107,5 +112,30 @@ class CustomAuth(AuthModel):
 
 
 Auth = Annotated[
-    NoAuth | ApiKeyAuth | BasicAuth | BearerAuth | CertificateAuth | SigV4Auth | OAuth2Auth | CustomAuth, Field(discriminator="type")
+    NoAuth
+    | ApiKeyAuth
+    | BasicAuth
+    | BearerAuth
+    | CertificateAuth
+    | SigV4Auth
+    | OAuth2Auth
+    | GoogleServiceAccountAuth
+    | GoogleAuth
+    | CustomAuth,
+    Field(discriminator="type"),
 ]
+
+KeepsToken = OAuth2Auth | GoogleServiceAccountAuth
+"""Those that fetch a token and keep it, of what `auth_in_full` gives."""
+
+
+def auth_in_full(auth: Auth, scopes: Callable[[], tuple[str, ...]]) -> Auth:
+    """`auth` with nothing left to be filled in by who knows better: Google's addresses, and the scopes of the kind.
+
+    Args:
+        scopes: What the connector's kind needs for reading; only asked where `auth` names none.
+    """
+    if not isinstance(auth, GoogleAuth | GoogleServiceAccountAuth):
+        return auth
+    named = auth if auth.scopes else auth.model_copy(update={"scopes": tuple(scopes())})
+    return named.in_full() if isinstance(named, GoogleAuth) else named

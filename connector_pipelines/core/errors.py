@@ -17,6 +17,7 @@ ConnectorError
 └── SecurityError        do not retry, do not guess: the connector stops and says so
     ├── Unauthenticated  who we are was refused
     └── Forbidden        this item is refused to us; it alone fails
+        └── SubjectRefused  we may not act for this user (who left, say): what is theirs fails, and nothing else
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from typing import ClassVar, Literal
 
 __all__ = [
     "Busy", "ConfigurationError", "ConnectorError", "DeletionsHeld", "Encrypted", "ErrorClass", "Forbidden", "Malformed",
-    "Mismatch", "NotFound", "PermanentError", "RateLimited", "ResourceError", "SecurityError", "TooManyFailed", "TransientError",
-    "Unauthenticated", "Unavailable", "with_code",
+    "Mismatch", "NotFound", "PermanentError", "RateLimited", "ResourceError", "SecurityError", "SubjectRefused", "TooManyFailed",
+    "TransientError", "Unauthenticated", "Unavailable", "with_code",
 ]  # fmt: skip
 
 ErrorClass = Literal["transient", "permanent", "configuration", "resource", "security"]
@@ -158,6 +159,12 @@ class Unauthenticated(SecurityError):
 class Forbidden(SecurityError):
     code = "forbidden"
     stops_connector = False
+
+
+class SubjectRefused(Forbidden):
+    """The sign-in works, but not as this user: they left, were suspended, or never existed (`HttpOptions.subject`)."""
+
+    code = "subject_refused"
 
 
 def with_code(code: str, message: str) -> ConnectorError:

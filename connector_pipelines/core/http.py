@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from connector_pipelines.core.errors import ConnectorError, Malformed
+from connector_pipelines.core.errors import ConnectorError, Malformed, RateLimited
 
 __all__ = ["Download", "Http", "HttpOptions", "HttpResponse", "Params"]
 
@@ -63,16 +63,20 @@ class HttpOptions:
         subject: As whom requests are made, where the sign-in can act for others (a service account with delegation). None: as itself.
         buckets: Limits and pauses count per bucket, over all processes of the installation; a request waits for all of them.
             None named: the connector's own. A provider that limits an application and each of its users gets a client per user with
-            two of them, the widest first. A throttled answer pauses the last one, unless the `RateLimited` of `refine` names another.
+            two of them, the widest first; an empty name is the connector's own. A throttled answer pauses the last one, unless the
+            `RateLimited` of `refine` names another.
         hosts: Further hosts that get our credentials, as ``files.example.com``; what redirects to others goes without.
         headers: Sent with every request.
-        max_requests_per_second: Of the bucket, all processes of the installation together. None: as the other side allows, which is learnt.
+        max_requests_per_second: Of the narrowest bucket, all processes of the installation together. None: as the other side allows, which
+            is learnt.
         max_connections: At once, by this client.
         max_body_bytes: Of an answer that is read whole.
         connect_timeout, read_timeout, total_timeout: To connect; without a byte; for one answer read whole, retries and waits not counted.
         retry_budget: For one request, how long it is tried again and waited for in all before it fails as transient.
         allow_private: Whether addresses of private networks and this machine may be called.
-        refine: Looks at an answer that is no success, before the house does: an error to raise for it, or None. Providers lie.
+        refine: Looks at an answer that is no success, before the house does: an error for it, or None. Providers lie. `RateLimited` is as 429
+            is: its `retry_after_s` (a time hidden in a text, say) is waited for by all processes of its bucket, and then it is tried again.
+            `Unavailable` is as 503 is: tried again, and counted by the breaker. Any other is raised at once.
     """
 
     base_url: str
@@ -93,7 +97,7 @@ class HttpOptions:
 
 
 class Download(Protocol):
-    """An answer whose body is read in pieces. A body that is cut is taken up by ``Range`` where its validator allows it."""
+    """An answer whose body is read in pieces. One that is cut is taken up by ``Range``, where its validator allows it or `again` vouches for it."""
 
     @property
     def status(self) -> int: ...
@@ -155,9 +159,28 @@ class Http(Protocol):
         ...
 
     def download(
-        self, url: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        again: Callable[[int], str] | None = None,
     ) -> AbstractContextManager[Download]:
-        """Ask by GET, for a body of any size. On entering, raises as `request` does."""
+        """Ask by GET, for a body of any size. On entering, raises as `request` does.
+
+        Args:
+            again: Asked after each cut, with the number of bytes that came: the address to go on at, which may be another than `url`
+                (pre-signed ones end soon); `params` and `headers` go with it as well. It vouches that the same bytes are there, and
+                raises where they are not; so the body is taken up by ``Range`` also where the answer has no validator (media of Google
+                Drive: look whether the head revision is still that one, and give `url`). Sizes, and validators that there are, are
+                compared all the same. Not asked where nothing is cut.
+        """
+        ...
+
+    def throttled(self, error: RateLimited) -> None:
+        """Pause a bucket as an answer that throttles does. Told, by the thread that asked, of what was throttled inside of an answer: of one
+        call of a batch, say, whose answer is 200 as a whole."""
         ...
 
     def close(self) -> None:

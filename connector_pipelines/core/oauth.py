@@ -15,7 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from connector_pipelines.core.durations import Duration
 from connector_pipelines.core.references import SecretReference
 
-__all__ = ["AuthModel", "AuthorizationCode", "ClientCredentials", "Grant", "JwtBearer", "OAuth2Auth", "SigningKey", "is_loopback"]
+__all__ = [
+    "Address", "AuthModel", "AuthorizationCode", "ClientCredentials", "Grant", "JwtBearer", "OAuth2Auth", "Scope", "SigningKey", "is_loopback",
+]  # fmt: skip
 
 
 def is_loopback(host: str | None) -> bool:
@@ -39,6 +41,7 @@ def _address(value: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
 
 
 class AuthModel(BaseModel):
@@ -117,7 +120,7 @@ class OAuth2Auth(AuthModel):
         description="How the application proves itself at `token_url`: its secret in the `Authorization` header or in the body, a signature,"
         " or not at all. Default: `client_secret_basic` where there is a secret, `private_key_jwt` where there is a key, else `none`.",
     )
-    scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")], ...] = Field((), description="What to ask for.")
+    scopes: tuple[Scope, ...] = Field((), description="What to ask for.")
     token_params: dict[str, str] = Field(
         default_factory=dict, description="Further parameters of every request for a token, such as `audience` or `resource`."
     )

@@ -12,6 +12,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from connector_pipelines.core.http import Http, HttpOptions
 from connector_pipelines.core.outbound import Outbound
+from connector_pipelines.core.push import (
+    AcceptsWebhooks,
+    Heard,
+    KnownSubscription,
+    NoSubscriptions,
+    Subscribes,
+    Subscription,
+    Subscriptions,
+    WebhookAnswer,
+    WebhookRequest,
+)
 from connector_pipelines.core.types import (
     START,
     ChangePage,
@@ -32,8 +43,9 @@ from connector_pipelines.core.types import (
 )
 
 __all__ = [
-    "AcceptsWebhooks", "ConfirmsAbsence", "DeclaresStreams", "EmbedsChunks", "Extractor", "Folders", "FollowsNotifications", "KeepsRecords", "ListsWindows",
-    "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "TakesInventory", "Tools", "WebhookAnswer", "WebhookRequest",
+    "AcceptsWebhooks", "AsksForScopes", "ConfirmsAbsence", "DeclaresStreams", "EmbedsChunks", "Extractor", "Folders", "FollowsNotifications", "Heard", "KeepsRecords",
+    "KnownSubscription", "ListsWindows", "Reindexes", "Searches", "Settles", "Sink", "SinkConfig", "Source", "SourceConfig", "Subscribes",
+    "Subscription", "Subscriptions", "TakesInventory", "Tools", "WebhookAnswer", "WebhookRequest",
 ]  # fmt: skip
 
 
@@ -81,6 +93,7 @@ class Tools:
         database_url: The installation's own Postgres, for sinks that live in it by default.
         outbound: Proxies and authorities, for a connector that brings a client of its own.
         folders: What the endpoint's source said of its folders before.
+        subscriptions: Those that calls of the connector's webhook may come by; in the gateway, where `accept` is asked, and empty elsewhere.
         application: Who our application is to the other side (a client id, a service account), or empty: connectors that share it
             share its limits.
         http: A way to a system behind HTTP, signed in as the connector's `auth` says. The connector closes it.
@@ -93,6 +106,7 @@ class Tools:
     stop: threading.Event = field(default_factory=threading.Event)
     outbound: Outbound = field(default_factory=Outbound)
     folders: Folders = field(default_factory=_NoFolders)
+    subscriptions: Subscriptions = field(default_factory=NoSubscriptions)
     application: str = ""
 
 
@@ -167,6 +181,17 @@ class ListsWindows(Protocol):
 
 
 @runtime_checkable
+class AsksForScopes(Protocol):
+    """Optional: the kind knows what an `auth` that names no scopes has to ask for, so that what it lists can be read.
+
+    Attributes:
+        scopes: Of OAuth 2.0; said by the class.
+    """
+
+    scopes: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
 class DeclaresStreams(Protocol):
     """Optional: what the source lists are, beside files, records of these streams; they come with their content."""
 
@@ -185,43 +210,6 @@ class FollowsNotifications(Protocol):
 
     def follow(self, notifications: Sequence[Notification]) -> Iterator[ChangePage] | None:
         """What the notifications are about as it is now, as delta pages without a cursor; None where they do not name all of it, and the feed is to be read."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRequest:
-    """A call of our webhook as it arrived. Names of headers are in lower case; `body` is the raw bytes."""
-
-    method: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookAnswer:
-    """What a source makes of a genuine call.
-
-    Attributes:
-        notifications: Delivery id and payload (JSON) of each; none for a handshake.
-        body: What the caller waits to be answered, such as the echo of a challenge; plain text.
-    """
-
-    notifications: tuple[tuple[str, Any], ...] = ()
-    body: str = ""
-
-
-@runtime_checkable
-class AcceptsWebhooks(Protocol):
-    """Optional: the kind has its own way to prove that a call of our webhook is genuine."""
-
-    def accept(self, request: WebhookRequest) -> WebhookAnswer:
-        """Read a call. Asks nobody: it is answered within milliseconds.
-
-        Raises:
-            Forbidden: It is not genuine.
-            Malformed: It is genuine, and not what the kind sends.
-        """
         ...
 
 

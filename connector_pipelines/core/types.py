@@ -132,11 +132,12 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The item exists and is in scope, and is left out on purpose. `reason` is a stable code."""
+    """The item exists and is in scope, and is left out on purpose. `reason` is a stable code, `parent` as in `FileRef`."""
 
     id: str
     path: str
     reason: str
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class Unlistable:
         path: ``/``-separated prefix of the paths concerned; empty means everything.
         code: A stable error code, as in `core.errors`.
         message: For the ledger.
-        remembered: The page's cursor knows of it, and a delta from there tries it again. Otherwise a snapshot with such a part keeps
-            no cursor, and is made again.
+        remembered: The page's cursor knows of it, and a delta from there tries it again; that it works is said by a `Below` of its
+            folder, or of one above. Otherwise a snapshot with such a part keeps no cursor, and is made again.
     """
 
     path: str

@@ -11,6 +11,7 @@ from connector_pipelines.defs.known import Known
 from connector_pipelines.defs.partitions import windows
 from connector_pipelines.defs.resources import BlobStoreResource, CatalogResource, PipelineResource
 from connector_pipelines.defs.retention import retention_job, retention_schedule
+from connector_pipelines.defs.subscriptions import subscriptions_job, subscriptions_schedule
 
 __all__ = ["build"]
 
@@ -22,6 +23,7 @@ def build(known: Known, pipeline: PipelineResource | None = None) -> dg.Definiti
         pipeline: What the assets work with, where it is not the usual one.
     """
     retention = retention_job(known)
+    subscriptions = {kind: subscriptions_job(kind) for kind in known.subscribing}
     with warnings.catch_warnings():
         # Backfill and freshness policies are called beta, once for each of some hundred assets.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -29,8 +31,12 @@ def build(known: Known, pipeline: PipelineResource | None = None) -> dg.Definiti
         return dg.Definitions(
             assets=[asset for kind in known.kinds for asset in _assets(known, kind)],
             sensors=[due_sensor(known, kind) for kind in known.kinds],
-            jobs=[retention],
-            schedules=[*(sweep_schedule(known, kind) for kind in known.kinds), retention_schedule(retention)],
+            jobs=[retention, *subscriptions.values()],
+            schedules=[
+                *(sweep_schedule(known, kind) for kind in known.kinds),
+                *(subscriptions_schedule(kind, job) for kind, job in subscriptions.items()),
+                retention_schedule(retention),
+            ],
             resources={
                 "pipeline": pipeline or PipelineResource(),
                 "catalog": CatalogResource(),

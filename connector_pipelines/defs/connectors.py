@@ -1,8 +1,8 @@
 """How assets of your own use a configured source or sink: as a Dagster resource that knows its name, never its secrets.
 
 @dg.asset
-def newest(source_local_folder: SourceResource) -> None:
-    with source_local_folder.open("samples") as source:
+def newest(samples: EndpointResource) -> None:
+    with samples.open() as source:
         for ref in source.list(): ...
 """
 
@@ -17,12 +17,12 @@ from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.protocols import Sink, Source
 from connector_pipelines.defs.known import Known
 from connector_pipelines.defs.services import services_of
-from connector_pipelines.pipeline.session import open_sink, open_source
+from connector_pipelines.pipeline.session import Services, open_sink, open_source
 from connector_pipelines.registry import source_type
 from connector_pipelines.settings import load_settings
-from connector_pipelines.store.catalog.configuration import endpoint, sink_settings
+from connector_pipelines.store.catalog.configuration import Endpoint, endpoint, sink_settings
 
-__all__ = ["SinkResource", "SourceResource", "connector_resources"]
+__all__ = ["EndpointResource", "SinkResource", "SourceResource", "connector_resources"]
 
 
 class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic in what it gives to ops; these give themselves
@@ -32,14 +32,12 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # gene
 
     @contextmanager
     def open(self, slug: str) -> Iterator[Source]:
-        """The source of a configured endpoint of this kind.
+        """The source of a configured endpoint of this kind, as `EndpointResource.open` gives it.
 
         Raises:
             ConfigurationError: There is no such endpoint, or it is of another kind.
         """
-        services = services_of(load_settings())
-        with services.database.operator() as tx:
-            found = endpoint(tx, slug)
+        services, found = _configured(slug)
         if found.kind != self.kind:
             raise ConfigurationError(f"the endpoint {slug!r} is a {found.kind}, not a {self.kind}", advice=f"use `source_{found.kind}`")
         with closing(open_source(found, services)) as source:
@@ -59,6 +57,23 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # gene
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             raise ConfigurationError(f"the settings of a {self.kind} do not parse: {wrong}") from None
         with closing(kind(config, services.tools)) as source:
+            yield source
+
+
+class EndpointResource(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic in what it gives to ops; these give themselves
+    """A configured endpoint, of whatever kind."""
+
+    endpoint: str = Field(description="Its slug, as `connectors status` shows it.")
+
+    @contextmanager
+    def open(self) -> Iterator[Source]:
+        """Its source, signed in as its connector, with the settings it has now. Nothing that is read is recorded.
+
+        Raises:
+            ConfigurationError: There is no such endpoint.
+        """
+        services, found = _configured(self.endpoint)
+        with closing(open_source(found, services)) as source:
             yield source
 
 
@@ -85,3 +100,9 @@ def connector_resources(known: Known) -> dict[str, dg.ConfigurableResource[Any]]
     """`source_<kind>` for every kind installed, `sink_<name>` for every sink configured."""
     sources = {f"source_{kind}": SourceResource(kind=kind) for kind in known.source_kinds}
     return {**sources, **{f"sink_{name}": SinkResource(name=name) for name in known.sinks}}
+
+
+def _configured(slug: str) -> tuple[Services, Endpoint]:
+    services = services_of(load_settings())
+    with services.database.operator() as tx:
+        return services, endpoint(tx, slug)

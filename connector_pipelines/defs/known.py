@@ -4,13 +4,14 @@ A run is executed from the set it was launched with, so the set travels as JSON 
 may see the Dagster UI can read it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector_pipelines.core.config import PartitionsConfig, Schedule
 from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.core.protocols import Subscribes
 from connector_pipelines.pipeline.session import Services, open_sink
 from connector_pipelines.registry import extractor_type, kinds, source_type
 from connector_pipelines.settings import load_settings
@@ -40,6 +41,7 @@ class Known(BaseModel):
         sinks: Kind by name.
         versions: What the stages do: `listing:<kind>`, `documents`, `sink:<name>`.
         source_kinds: All that are installed, those without an endpoint too.
+        subscribing: Those that ask other systems for calls of their webhooks, or did.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +51,7 @@ class Known(BaseModel):
     sinks: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     source_kinds: tuple[str, ...] = ()
+    subscribing: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[KnownEndpoint, ...]:
         return tuple(e for e in self.endpoints if e.kind == kind)
@@ -61,8 +64,12 @@ class Known(BaseModel):
         return tuple(sorted({e.kind for e in self.endpoints}))
 
 
-def known(installation: Installation, services: Services) -> Known:
-    """The part of the installation that definitions are made from, with the versions of what the stages do."""
+def known(installation: Installation, services: Services, subscribed: Collection[str] = ()) -> Known:
+    """The part of the installation that definitions are made from, with the versions of what the stages do.
+
+    Args:
+        subscribed: Kinds that have subscriptions, also where their endpoints were removed.
+    """
     endpoints = tuple(
         KnownEndpoint(slug=e.slug, name=e.name, kind=e.kind, tenant=e.tenant, connector=e.connector, schedule=e.schedule, sinks=e.sinks)
         for e in installation.endpoints
@@ -78,7 +85,15 @@ def known(installation: Installation, services: Services) -> Known:
             **{f"sink:{name}": _or_unknown(partial(_sink_version, name, installation, services)) for name in installation.sinks},
         },
         source_kinds=tuple(k.name for k in kinds("source") if k.error is None),
+        subscribing=tuple(sorted({*subscribed, *(kind for kind in used if _subscribes(kind))})),
     )
+
+
+def _subscribes(kind: str) -> bool:
+    try:
+        return issubclass(source_type(kind), Subscribes)
+    except ConfigurationError:
+        return False
 
 
 def _documents_version() -> str:

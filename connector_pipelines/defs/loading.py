@@ -19,6 +19,7 @@ from connector_pipelines.embedded.configured import apply_if_changed
 from connector_pipelines.pipeline.session import Services
 from connector_pipelines.settings import Settings, load_settings
 from connector_pipelines.store.catalog.configuration import Installation, installation
+from connector_pipelines.store.catalog.subscriptions import subscribed_kinds
 from connector_pipelines.telemetry import get_logger
 
 __all__ = ["RECONSTRUCTION_KEY", "SNAPSHOT", "load_known", "read_known"]
@@ -50,7 +51,7 @@ def read_known(settings: Settings) -> Known:
     snapshot = settings.home / SNAPSHOT
     try:
         services = services_of(settings)
-        found = known(_read(services, settings), services)
+        found = known(*_read(services, settings))
     except TransientError as error:
         if not snapshot.exists():
             raise
@@ -60,14 +61,14 @@ def read_known(settings: Settings) -> Known:
     return found
 
 
-def _read(services: Services, settings: Settings) -> Installation:
+def _read(services: Services, settings: Settings) -> tuple[Installation, Services, list[str]]:
     refused = _apply(services, settings)
     with services.database.operator() as tx:
         tx.execute("SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_TIMEOUT_MS)])
-        found = installation(tx)
+        found, subscribed = installation(tx), subscribed_kinds(tx)
     if refused and not found.endpoints:
         raise refused
-    return found
+    return found, services, subscribed
 
 
 def _apply(services: Services, settings: Settings) -> ConfigurationError | None:

@@ -7,6 +7,7 @@ import dagster as dg
 from connector_pipelines.defs.faults import told
 from connector_pipelines.defs.known import Known
 from connector_pipelines.defs.resources import PipelineResource
+from connector_pipelines.defs.subscriptions import subscriptions_name
 from connector_pipelines.pipeline.retention import Forgotten, forget_history
 
 __all__ = ["RETENTION", "retention_job", "retention_schedule"]
@@ -51,7 +52,7 @@ def retention_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
 
 
 def _ours(run: dg.DagsterRun, known: Known) -> bool:
-    if run.job_name == RETENTION:
+    if run.job_name == RETENTION or run.job_name in {subscriptions_name(kind) for kind in known.source_kinds}:
         return True
     # By the form of the keys and not by the endpoints: one that was purged has left its runs behind.
     keys = run.asset_selection or frozenset()

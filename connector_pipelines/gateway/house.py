@@ -7,12 +7,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError
-from connector_pipelines.core.protocols import AcceptsWebhooks
+from connector_pipelines.core.protocols import AcceptsWebhooks, KnownSubscription
 from connector_pipelines.embedded.stack import database_url
 from connector_pipelines.gateway.calls import Memory
 from connector_pipelines.gateway.inbox import Inbox
@@ -21,8 +21,9 @@ from connector_pipelines.gateway.proving import Prover
 from connector_pipelines.gateway.receivers import Receivers
 from connector_pipelines.gateway.refusals import Refusals
 from connector_pipelines.gateway.renewed import Renewed
-from connector_pipelines.pipeline.session import Services, open_source
-from connector_pipelines.store.catalog import inbox, schema
+from connector_pipelines.gateway.subscribed import Subscribed
+from connector_pipelines.pipeline.session import Services, open_unsigned
+from connector_pipelines.store.catalog import inbox, schema, subscriptions
 from connector_pipelines.store.catalog.configuration import endpoint
 from connector_pipelines.store.catalog.inbox import Arrived, Receiver
 
@@ -31,7 +32,7 @@ __all__ = ["House", "open_house"]
 MEMORY_BYTES = 128 * 1024**2
 """Of bodies that are being read or stored, all together."""
 
-REFUSALS_EVERY_S = 5.0
+COUNTS_EVERY_S = 5.0
 READY_S = 2.0
 
 
@@ -42,10 +43,11 @@ class House:
     receivers: Receivers
     prover: Prover
     inbox: Inbox
+    subscribed: Subscribed
     refusals: Refusals
     memory: Memory
     ready: Renewed[None, str]
-    write_refusals: Callable[[], None]
+    write_counts: Callable[[], None]
 
     async def is_ready(self) -> str:
         """Empty where calls can be taken, else why not."""
@@ -55,17 +57,17 @@ class House:
         return "the database does not answer"
 
     async def run(self) -> None:
-        """Store what comes, and the counts of what was refused, until cancelled."""
+        """Store what comes, and the counts of what was heard and refused, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.inbox.run())
-            tasks.create_task(self._write_refusals())
+            tasks.create_task(self._write_counts())
 
-    async def _write_refusals(self) -> None:
+    async def _write_counts(self) -> None:
         while True:
             try:
-                await asyncio.sleep(REFUSALS_EVERY_S)
+                await asyncio.sleep(COUNTS_EVERY_S)
             finally:
-                await asyncio.shield(asyncio.to_thread(self.write_refusals))
+                await asyncio.shield(asyncio.to_thread(self.write_counts))
 
 
 @contextmanager
@@ -80,15 +82,17 @@ def open_house(
     """
     services = services.acting_for("gateway")
     catalog, refusals = _Catalog(services), Refusals(clock)
+    subscribed = Subscribed(catalog.subscriptions, clock, now)
     try:
         yield House(
             receivers=Receivers(catalog.receivers, now),
-            prover=Prover(services.secrets, catalog.accepting, clock, now),
+            prover=Prover(services.secrets, partial(catalog.accepting, subscribed), subscribed, clock, now),
             inbox=Inbox(catalog.store),
+            subscribed=subscribed,
             refusals=refusals,
             memory=Memory(MEMORY_BYTES),
             ready=Renewed(catalog.why_not_ready, lifetime_s=1.0, doubt_s=0.0, now=now),
-            write_refusals=partial(catalog.write, refusals),
+            write_counts=partial(catalog.write, refusals, subscribed),
         )
     finally:
         catalog.close()
@@ -109,24 +113,33 @@ class _Catalog:
         with self._rows.transaction() as tx:
             return inbox.receivers(tx)
 
-    def accepting(self, receiver: Receiver, _: bool) -> AcceptsWebhooks:
+    def subscriptions(self) -> dict[str, dict[str, KnownSubscription]]:
+        with self._rows.transaction() as tx:
+            return subscriptions.known_by_connector(tx)
+
+    def accepting(self, subscribed: Subscribed, receiver: Receiver, _: bool) -> AcceptsWebhooks:
         with self._rows.transaction() as tx:
             found = endpoint(tx, receiver.endpoint)
-        source = open_source(found, self._services)
+        services = self._services
+        tools = replace(services.tools, subscriptions=subscribed.of_connector(receiver.connector_id))
+        # The gateway need not be able to sign in: proving a call asks nobody.
+        source = open_unsigned(found, replace(services, tools=tools))
         if not isinstance(source, AcceptsWebhooks):
             raise ConfigurationError(
                 f"{receiver.kind} has no way of its own to prove calls of a webhook", advice="verify them with `hmac` or `token`"
             )
         return source
 
-    def write(self, refusals: Refusals) -> None:
-        taken = refusals.take()
+    def write(self, refusals: Refusals, subscribed: Subscribed) -> None:
+        refused, heard = refusals.take(), subscribed.take()
         try:
-            if taken:
+            if refused or heard:
                 with self._rows.transaction() as tx:
-                    inbox.count_refusals(tx, taken)
+                    inbox.count_refusals(tx, refused)
+                    subscriptions.hear(tx, heard)
         except ConnectorError:
-            refusals.put_back(taken)
+            refusals.put_back(refused)
+            subscribed.put_back(heard)
 
     def why_not_ready(self, _: None, __: bool) -> str:
         try:

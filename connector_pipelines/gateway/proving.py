@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from connector_pipelines.core.errors import ConfigurationError, Forbidden, Malformed
-from connector_pipelines.core.protocols import AcceptsWebhooks, WebhookAnswer, WebhookRequest
+from connector_pipelines.core.protocols import AcceptsWebhooks, Heard, WebhookAnswer, WebhookRequest
 from connector_pipelines.core.webhooks import BySource, ByToken, HmacSignature
 from connector_pipelines.gateway.calls import Call, Refusal
 from connector_pipelines.gateway.payloads import check_depth, delivery_id_of, payload_of
 from connector_pipelines.gateway.renewed import Renewed
+from connector_pipelines.gateway.subscribed import Subscribed
 from connector_pipelines.gateway.verifying import MOST_PARAMETERS, check_signature, check_token, key_of
 from connector_pipelines.store.catalog.inbox import Arrived, Receiver
 from connector_pipelines.store.secrets import Secrets
@@ -31,10 +32,11 @@ GRACE_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A genuine call: what it tells us, and what its sender waits to be answered."""
+    """A genuine call: what it tells us, by which subscriptions it came, and what its sender waits to be answered."""
 
     arrived: tuple[Arrived, ...]
     answer: str = field(default="")
+    heard: tuple[Heard, ...] = ()
 
 
 class Prover:
@@ -43,6 +45,7 @@ class Prover:
     Args:
         secrets: What calls are proven with.
         accepting: Opens the source of a connector whose kind proves calls by itself; may block. It is not closed: `accept` connects to nothing.
+        subscribed: The subscriptions that calls may come by.
         clock: Now, aware, UTC: what times that are signed are held against.
         now: Seconds, for how old something is that is kept.
     """
@@ -51,10 +54,11 @@ class Prover:
         self,
         secrets: Secrets,
         accepting: Callable[[Receiver, bool], AcceptsWebhooks],
+        subscribed: Subscribed,
         clock: Callable[[], datetime],
         now: Callable[[], float],
     ) -> None:
-        self._secrets, self._clock = secrets, clock
+        self._secrets, self._clock, self._subscribed = secrets, clock, subscribed
         self._keys: Renewed[HmacSignature | ByToken, tuple[bytes, ...]] = Renewed(
             self._resolve, lifetime_s=KEPT_S, doubt_s=DOUBT_S, now=now, grace_s=GRACE_S
         )
@@ -90,8 +94,11 @@ class Prover:
         request = _request(call)
         try:
             try:
+                await self._subscribed.refresh()
                 answer = await _accepted(await self._sources.get(receiver), request)
             except Forbidden:
+                # The first call of a subscription may be here before the answer to whoever asked for it.
+                await self._subscribed.look_again()
                 answer = await _accepted(await self._sources.doubt(receiver), request)
         except Forbidden as error:
             raise Refusal("forged") from error
@@ -99,10 +106,13 @@ class Prover:
             raise Refusal("malformed") from error
         for _, payload in answer.notifications:
             check_depth(payload)
-        arrived = tuple(self._arrived(receiver, name, payload, named=True) for name, payload in answer.notifications)
-        return Proven(arrived=arrived, answer=answer.body)
+        told_by = {name: one.subscription_id for one in answer.heard for name in one.delivery_ids}
+        arrived = tuple(
+            self._arrived(receiver, name, payload, named=True, subscription_id=told_by.get(name)) for name, payload in answer.notifications
+        )
+        return Proven(arrived=arrived, answer=answer.body, heard=answer.heard)
 
-    def _arrived(self, receiver: Receiver, name: str, payload: Any, *, named: bool) -> Arrived:
+    def _arrived(self, receiver: Receiver, name: str, payload: Any, *, named: bool, subscription_id: str | None = None) -> Arrived:
         return Arrived(
             tenant_id=receiver.tenant_id,
             connector_id=receiver.connector_id,
@@ -110,6 +120,7 @@ class Prover:
             payload=payload,
             received_at=self._clock(),
             named=named,
+            subscription_id=subscription_id,
         )
 
     def _resolve(self, verify: HmacSignature | ByToken, doubted: bool) -> tuple[bytes, ...]:

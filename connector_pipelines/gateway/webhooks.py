@@ -52,6 +52,7 @@ async def _taken(house: House, request: Request, receiver: Receiver) -> Response
         proven = await house.prover.prove(receiver, _call(request, body))
         if proven.arrived:
             await house.inbox.put(proven.arrived)
+        house.subscribed.count(proven.heard)
     except Refusal as refusal:
         return _refused(house, receiver, refusal.reason)
     except Malformed:

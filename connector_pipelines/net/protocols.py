@@ -76,13 +76,14 @@ class Answered:
 
 
 class Limiter(Protocol):
-    """Says when the next request of a bucket may be sent; shared by all processes of an installation."""
+    """Says when the next request of some buckets may be sent; shared by all processes of an installation."""
 
-    def admit(self, bucket: str, *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
+    def admit(self, buckets: tuple[str, ...], *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
         """Return when a request may be sent; in the thread that sends it, and then calls `learn`.
 
         Args:
-            at_most: Requests a second that all processes together never exceed; None for no such limit.
+            buckets: All of which have to let it through, the widest first.
+            at_most: Requests a second of the narrowest that all processes together never exceed; None for no such limit.
 
         Raises:
             RateLimited: That is further away than `within_s`; `retry_after_s` says how far.
@@ -91,7 +92,7 @@ class Limiter(Protocol):
         ...
 
     def learn(self, bucket: str, answered: Answered) -> None:
-        """Take in what an answer said: a pause stops every worker of the bucket."""
+        """Take in what an answer said of one of them: a pause stops every worker of that bucket."""
         ...
 
 

@@ -13,9 +13,9 @@ from connector_pipelines.pipeline.embedding import canonical_name, load_model
 from connector_pipelines.pipeline.reindexing import switch_if_filled
 from connector_pipelines.pipeline.report import StageReport
 from connector_pipelines.pipeline.session import Progress, Scope, Session
-from connector_pipelines.pipeline.telling import tell
+from connector_pipelines.pipeline.telling import digest_of, tell
 from connector_pipelines.store.catalog import deliveries
-from connector_pipelines.store.catalog.deliveries import Owed
+from connector_pipelines.store.catalog.deliveries import FailedDelivery, Owed
 from connector_pipelines.store.catalog.reports import StageLog
 
 if TYPE_CHECKING:
@@ -70,26 +70,34 @@ def _batches(owed: Sequence[Owed]) -> Iterator[list[Owed]]:
 
 
 def _tell(session: Session, sink: Sink, name: str, batch: list[Owed], report: StageReport) -> None:
-    """Removals first: what should not be found any more is gone soonest."""
+    """Removals first: what should not be found any more is gone soonest. What the sink holds as it is now is not told again."""
     endpoint, database = session.endpoint, session.database
     removals, puts = [o for o in batch if not o.put], [o for o in batch if o.put]
     failed = tell(lambda some: sink.delete(deliveries.refs(endpoint, some)), removals, name, session.clock())
     with database.tenant(endpoint.tenant_id) as tx:
         documents, changed = deliveries.documents(tx, endpoint, puts)
     by_id = {d.id: d for d in documents}
-    current = [o for o in puts if o.document_id in by_id]
+    digests = {o.file_id: digest_of(by_id[o.document_id]) for o in puts if o.document_id in by_id}
+    alike = [o for o in puts if o.holds is not None and digests.get(o.file_id) == o.holds]
+    differing = [o for o in puts if o.file_id in digests and o not in alike]
     failed += tell(
-        lambda some: sink.put(_embedded(session, sink, [by_id[o.document_id or ""] for o in some])), current, name, session.clock()
+        lambda some: sink.put(_embedded(session, sink, [by_id[o.document_id or ""] for o in some])), differing, name, session.clock()
     )
-    bad = {f.owed.file_id for f in failed} | {o.file_id for o in changed}
-    told = [o for o in batch if o.file_id not in bad]
+    left = {o.file_id for o in (*alike, *changed, *(f.owed for f in failed))}
+    told = [o for o in batch if o.file_id not in left]
     with database.tenant(endpoint.tenant_id) as tx:
-        deliveries.save(tx, name, told, session.clock())
+        deliveries.save(tx, name, told, session.clock(), digests=digests, alike=alike)
         deliveries.save_failed(tx, endpoint, name, failed, session.clock())
         deliveries.let_go(tx, name, changed)
+    _count(report, told, alike, failed)
+
+
+def _count(report: StageReport, told: Sequence[Owed], alike: Sequence[Owed], failed: Sequence[FailedDelivery]) -> None:
     for one in told:
         report.add("delivered" if one.put else "removed", one.day)
         report.add("chunks", one.day, one.chunks if one.put else 0)
+    for one in alike:
+        report.add("unchanged", one.day)
     for fault in failed:
         report.add("failed" if fault.failure.retry_at is None else "retried_later", fault.owed.day)
 

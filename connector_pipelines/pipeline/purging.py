@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from connector_pipelines.core.errors import Busy
+from connector_pipelines.core.errors import Busy, ConnectorError
 from connector_pipelines.core.protocols import Sink, TakesInventory
 from connector_pipelines.core.types import DocumentRef
 from connector_pipelines.pipeline.session import Services, open_sink
+from connector_pipelines.pipeline.subscribing import stop_subscriptions
 from connector_pipelines.store.catalog import administration, scheduling
 from connector_pipelines.store.catalog.configuration import Endpoint, sink_settings
 from connector_pipelines.store.catalog.configuration import endpoint as endpoint_of
 from connector_pipelines.store.catalog.workers import Worker, worker
+from connector_pipelines.telemetry import get_logger
 
 __all__ = ["Purged", "purge"]
 
@@ -56,6 +58,8 @@ def purge(services: Services, slug: str, run_id: str, now: datetime, *, actor: s
         _take(services, endpoint, me)
         with services.database.operator() as tx:
             files = administration.put_aside(tx, endpoint, now)
+        _unsubscribe(services, slug, now)
+        with services.database.operator() as tx:
             documents, configured = administration.documents_of(tx, endpoint), sink_settings(tx)
         for name in configured:
             sink = open_sink(name, configured, services.tools)
@@ -73,6 +77,14 @@ def _take(services: Services, endpoint: Endpoint, me: Worker) -> None:
     with services.database.operator() as tx:
         if not scheduling.hold(tx, endpoint.id, me):
             raise Busy(f"a sync of {endpoint.slug!r} is running", advice="wait for it to end, or stop it, then purge again")
+
+
+def _unsubscribe(services: Services, slug: str, now: datetime) -> None:
+    """Afterwards nobody could. What cannot be stopped ends by itself within days, and until then its calls are refused."""
+    try:
+        stop_subscriptions(services, slug, clock=lambda: now)
+    except ConnectorError as error:
+        get_logger(__name__).warning("subscriptions_left", endpoint=slug, code=error.code, reason=str(error))
 
 
 def _remove(services: Services, endpoint: Endpoint, told: _Told, documents: Sequence[tuple[int, DocumentRef]], now: datetime) -> None:

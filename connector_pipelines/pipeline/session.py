@@ -20,19 +20,20 @@ from connector_pipelines.core.types import DayRange
 from connector_pipelines.net.http import Counters, open_http
 from connector_pipelines.net.limits import Limits
 from connector_pipelines.pipeline.keeping import open_secrets
-from connector_pipelines.pipeline.reaching import Account, connector_tools
+from connector_pipelines.pipeline.reaching import Account, auth_of_kind, connector_tools
 from connector_pipelines.registry import sink_type, source_type
 from connector_pipelines.settings import Settings
 from connector_pipelines.store.blobs import Blobs, open_blobs
 from connector_pipelines.store.catalog.configuration import Endpoint, endpoint, sink_settings
 from connector_pipelines.store.catalog.database import Database
+from connector_pipelines.store.catalog.folders import CatalogFolders
 from connector_pipelines.store.catalog.limits import PostgresLimits
 from connector_pipelines.store.catalog.scheduling import stop
 from connector_pipelines.store.catalog.workers import Worker, worker
 from connector_pipelines.store.sealing import Sealer
 from connector_pipelines.store.secrets import Secrets
 
-__all__ = ["Progress", "Scope", "Services", "Session", "open_services", "open_sink", "open_source"]
+__all__ = ["Progress", "Scope", "Services", "Session", "open_services", "open_sink", "open_source", "open_unsigned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +167,20 @@ def open_source(found: Endpoint, services: Services, stop: threading.Event | Non
         ConfigurationError: The kind is unknown, or its settings do not parse.
     """
     kind = source_type(found.kind)
-    account = Account(connector_id=found.connector_id, connector=found.connector, auth=found.auth)
+    account = Account(connector_id=found.connector_id, connector=found.connector, auth=auth_of_kind(found.auth, found.kind))
     tools = connector_tools(services, account, stop or threading.Event(), requests)
+    tools = replace(tools, folders=CatalogFolders(services.database, found))
     return kind(_parse(f"endpoint {found.slug!r}", kind.config_type, found.settings), tools)
+
+
+def open_unsigned(found: Endpoint, services: Services) -> Source:
+    """The endpoint's source with nobody signed in, for what asks nobody: no key and no token has to be within reach.
+
+    Raises:
+        ConfigurationError: As `open_source`.
+    """
+    kind = source_type(found.kind)
+    return kind(_parse(f"endpoint {found.slug!r}", kind.config_type, found.settings), services.tools)
 
 
 def open_sink(name: str, configured: Mapping[str, SinkSettings], tools: Tools) -> Sink:

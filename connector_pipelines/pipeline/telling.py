@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from connector_pipelines.core.errors import ConfigurationError, ConnectorError, TransientError, Unauthenticated
+from connector_pipelines.core.types import Document
 from connector_pipelines.store.catalog.deliveries import FailedDelivery, Owed
 from connector_pipelines.store.catalog.failures import ItemFailure, backoff
 
-__all__ = ["REMOVAL_PAUSE", "refused", "tell"]
+__all__ = ["REMOVAL_PAUSE", "digest_of", "refused", "tell"]
 
 REMOVAL_PAUSE = timedelta(minutes=30)
+
+
+def digest_of(document: Document) -> bytes:
+    """SHA-256 of what a sink holds of the document: one that has an equal one is not told again.
+
+    Without `modified_at`: a new version that says the same is not worth writing, and what the sink shows is as old as that says.
+    """
+    about = [document.kind, document.title, document.path, document.media_type, document.url, document.acl, document.metadata]
+    chunks = [[chunk.hash.hex(), chunk.place.as_json()] for chunk in document.chunks]
+    return hashlib.sha256(json.dumps([about, chunks], sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 def tell(say: Callable[[Sequence[Owed]], None], owed: Sequence[Owed], sink: str, now: datetime) -> list[FailedDelivery]:

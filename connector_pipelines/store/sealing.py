@@ -110,9 +110,9 @@ def secret_place(name: str) -> str:
     return f"secrets/{name}"
 
 
-def token_place(connector_id: str) -> str:
-    """Where the token of that connector is; `connector_id` is a UUID in its usual form."""
-    return f"tokens/{connector_id}"
+def token_place(connector_id: str, subject: str = "") -> str:
+    """Where the token of that connector is, its own or the one of a user it acts for; `connector_id` is a UUID in its usual form."""
+    return f"tokens/{connector_id}/{subject}" if subject else f"tokens/{connector_id}"
 
 
 def new_key() -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 from connector_pipelines.core.protocols import Source
 from connector_pipelines.core.types import START, Below, ChangePage, Cursor, Deleted, FileRef, Skipped, Upserted
 
-__all__ = ["DatedWorld", "Reading", "RefusingWorld", "World", "content", "mirrored", "read"]
+__all__ = ["DatedWorld", "FolderedWorld", "Reading", "RefusingWorld", "World", "content", "mirrored", "read"]
 
 
 class World(Protocol):
@@ -43,6 +43,28 @@ class DatedWorld(World, Protocol):
 
     def put_at(self, name: str, body: bytes, at: datetime) -> str:
         """As `put`, with this source time; aware, UTC."""
+        ...
+
+
+class FolderedWorld(World, Protocol):
+    """A world whose source names its folders; for `FoldersContract`. `put` makes files that lie in none of those made here."""
+
+    def make_folder(self, name: str, parent: str | None = None) -> str:
+        """Make a folder, in `parent` or directly in what is synced; its id."""
+        ...
+
+    def put_in(self, folder_id: str, name: str, body: bytes) -> str:
+        """Make a file in the folder; its id."""
+        ...
+
+    def rename_folder(self, folder_id: str, name: str) -> None: ...
+
+    def move(self, item_id: str, folder_id: str) -> None:
+        """Put the file or folder into that folder; it keeps id, name and bytes."""
+        ...
+
+    def remove_folder(self, folder_id: str) -> None:
+        """Take away the folder and all that lies below."""
         ...
 
 

@@ -7,7 +7,7 @@
 A kind that has a feed can be begun by copying `Source`: `_snapshot` and `_delta` are where the calls to the real
 service go.
 
-With `streams`, what is named ``STREAM/…`` after one of them is a record of it, its bytes a JSON object that comes with the
+Files and folders may lie in folders, which it names. With `streams`, what is named ``STREAM/…`` after one of them is a record of it, its bytes a JSON object that comes with the
 listing; with `inline`, so do the bytes of everything else.
 """
 
@@ -31,6 +31,7 @@ from connector_pipelines.core.types import (
     RECORD_TYPE,
     START,
     Ability,
+    Acl,
     Change,
     ChangePage,
     Checksum,
@@ -39,15 +40,18 @@ from connector_pipelines.core.types import (
     DayRange,
     Deleted,
     FileRef,
+    Folder,
     Probe,
     Record,
     Stream,
     Upserted,
 )  # fmt: skip
 
-__all__ = ["Config", "Service", "Source", "StreamConfig"]
+__all__ = ["WRITTEN_AT", "Config", "Service", "Source", "StreamConfig"]
 
-_WRITTEN_AT: Final = datetime(2026, 5, 17, 12, tzinfo=UTC)
+WRITTEN_AT: Final = datetime(2026, 5, 17, 12, tzinfo=UTC)
+"""Of files, unless another time is given."""
+
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -74,29 +78,81 @@ class _File:
     body: bytes
     revision: int
     written_at: datetime
+    parent: str | None = None
+    acl: Acl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    name: str
+    parent: str | None
 
 
 class Service:
-    """The other side: files by id, and an event for every change. A `RefusingWorld` and a `DatedWorld` of the source suite."""
+    """The other side: files and folders by id, and an event for every change. A `RefusingWorld`, `DatedWorld` and `FolderedWorld` of the source suite."""
 
     def __init__(self) -> None:
         self.epoch = 0
         self.events: list[str] = []
         self.files: dict[str, _File] = {}
+        self.folders: dict[str, _Folder] = {}
         self.refused: set[str] = set()
         self.is_there = True
         self._lock = threading.Lock()
         self._next_id = 0
 
-    def put(self, name: str, body: bytes, at: datetime = _WRITTEN_AT) -> str:
+    def put(self, name: str, body: bytes, at: datetime = WRITTEN_AT) -> str:
         with self._lock:
-            file_id = next((i for i, file in self.files.items() if file.name == name), None) or self._new_id()
-            self.files[file_id] = _File(name, body, len(self.events), at)
-            self.events.append(file_id)
-        return file_id
+            known = next((i for i, file in self.files.items() if file.name == name and file.parent is None), None)
+            return self._write(known, name, body, at)
 
     def put_at(self, name: str, body: bytes, at: datetime) -> str:
         return self.put(name, body, at)
+
+    def put_in(self, folder_id: str, name: str, body: bytes) -> str:
+        with self._lock:
+            known = next((i for i, file in self.files.items() if (file.parent, file.name) == (folder_id, name)), None)
+            return self._write(known, name, body, WRITTEN_AT, folder_id)
+
+    def make_folder(self, name: str, parent: str | None = None) -> str:
+        with self._lock:
+            folder_id = self._new_id()
+            self.folders[folder_id] = _Folder(name, parent)
+            self.events.append(folder_id)
+        return folder_id
+
+    def rename_folder(self, folder_id: str, name: str) -> None:
+        with self._lock:
+            self.folders[folder_id] = replace(self.folders[folder_id], name=name)
+            self.events.append(folder_id)
+
+    def move(self, item_id: str, folder_id: str) -> None:
+        with self._lock:
+            if item_id in self.files:
+                self.files[item_id] = replace(self.files[item_id], parent=folder_id)
+            else:
+                self.folders[item_id] = replace(self.folders[item_id], parent=folder_id)
+            self.events.append(item_id)
+
+    def remove_folder(self, folder_id: str) -> None:
+        """Of what lies below, no event tells."""
+        with self._lock:
+            gone = {folder_id}
+            while more := {i for i, folder in self.folders.items() if folder.parent in gone} - gone:
+                gone |= more
+            self.folders = {i: folder for i, folder in self.folders.items() if i not in gone}
+            self.files = {i: file for i, file in self.files.items() if file.parent not in gone}
+            self.events.append(folder_id)
+
+    def share(self, file_id: str, acl: Acl | None) -> None:
+        """Say who may see the file."""
+        with self._lock:
+            self.files[file_id] = replace(self.files[file_id], acl=acl)
+            self.events.append(file_id)
+
+    def path_of(self, item_id: str) -> str:
+        item = self.folders.get(item_id) or self.files[item_id]
+        return item.name if item.parent is None else f"{self.path_of(item.parent)}/{item.name}"
 
     def remove(self, file_id: str) -> None:
         with self._lock:
@@ -118,6 +174,13 @@ class Service:
     def vanish(self) -> None:
         self.is_there = False
 
+    def _write(self, known: str | None, name: str, body: bytes, at: datetime, folder_id: str | None = None) -> str:
+        file_id = known or self._new_id()
+        acl = self.files[file_id].acl if known else None
+        self.files[file_id] = _File(name, body, len(self.events), at, folder_id, acl)
+        self.events.append(file_id)
+        return file_id
+
     def _new_id(self) -> str:
         self._next_id += 1
         return f"id-{self._next_id}"
@@ -137,9 +200,10 @@ class Source:
 
     def list(self, folder: str = "") -> Iterator[FileRef]:
         self._check()
-        if folder:
-            raise ConfigurationError(f"There is no folder {folder!r}: this source has no folders")
-        yield from (self._ref(file_id) for file_id in tuple(self._service.files))
+        found = next((i for i in tuple(self._service.folders) if self._service.path_of(i) == folder), None)
+        if folder and found is None:
+            raise ConfigurationError(f"There is no folder {folder!r}")
+        yield from (self._ref(file_id) for file_id, file in tuple(self._service.files.items()) if file.parent == found)
 
     def changes(self, cursor: Cursor = START) -> Iterator[ChangePage]:
         self._check()
@@ -179,9 +243,13 @@ class Source:
     def _snapshot(self) -> Iterator[ChangePage]:
         # Taken before listing, so that nothing changed meanwhile is missed.
         end = len(self._service.events)
-        for changes in self._pages(tuple(self._service.files)):
-            yield ChangePage(changes=tuple(c for c in changes if isinstance(c, Upserted)), snapshot=True)
+        for changes in self._pages((*self._outermost_first(), *self._service.files)):
+            yield ChangePage(changes=tuple(c for c in changes if not isinstance(c, Deleted)), snapshot=True)
         yield ChangePage(changes=(), cursor=self._cursor(end), snapshot=True)
+
+    def _outermost_first(self) -> Sequence[str]:
+        folders = tuple(self._service.folders)
+        return sorted(folders, key=lambda folder_id: self._service.path_of(folder_id).count("/"))
 
     def _delta(self, place: int) -> Iterator[ChangePage]:
         events = self._service.events[place:]
@@ -197,6 +265,8 @@ class Source:
             yield tuple(self._change(file_id) for file_id in page)
 
     def _change(self, file_id: str) -> Change:
+        if (folder := self._service.folders.get(file_id)) is not None:
+            return Folder(file_id, folder.parent, self._service.path_of(file_id))
         file = self._service.files.get(file_id)
         if file is None:
             return Deleted(file_id)
@@ -214,7 +284,7 @@ class Source:
         usual = "text/plain" if file.name.endswith(".txt") else "application/octet-stream"
         return FileRef(
             id=file_id,
-            path=file.name,
+            path=self._service.path_of(file_id),
             version=str(file.revision),
             media_type=usual if stream is None else RECORD_TYPE,
             size=len(file.body),
@@ -222,6 +292,8 @@ class Source:
             stream=stream,
             url=f"memory://{file_id}",
             checksum=Checksum("sha256", hashlib.sha256(file.body).hexdigest()),
+            parent=file.parent,
+            acl=file.acl,
         )
 
     def _cursor(self, place: int) -> Cursor:

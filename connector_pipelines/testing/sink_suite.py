@@ -23,7 +23,7 @@ Inherit, give it a sink on an empty store and a way to look into that store with
 
 `held` tells a document with no chunks (an empty list) from none (None). A sink that embeds is given vectors of the
 fixture `dimension`, which may be overridden. What a sink can do beyond its protocol (`Searches`, `TakesInventory`,
-`EmbedsChunks`) is tested without being asked.
+`EmbedsChunks`) is tested without being asked. Where the store can show who may see a document, inherit `AclContract` beside it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from __future__ import annotations
 import pytest
 
 from connector_pipelines.core.protocols import EmbedsChunks, Sink
+from connector_pipelines.testing._sink_acl import AclContract, AclOf
 from connector_pipelines.testing._sink_contents import ContentsContract
 from connector_pipelines.testing._sink_order import OrderContract
 from connector_pipelines.testing._sink_world import Held, Maker, Reopen
 from connector_pipelines.testing.tools import plain_tools
 
-__all__ = ["Held", "Maker", "Reopen", "SinkContract", "plain_tools"]
+__all__ = ["AclContract", "AclOf", "Held", "Maker", "Reopen", "SinkContract", "plain_tools"]
 
 
 class SinkContract(ContentsContract, OrderContract):

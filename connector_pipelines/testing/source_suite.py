@@ -21,7 +21,7 @@ world. A source that implements `ConfirmsAbsence` is tested for it without being
 
 Where every item brings its content along with the listing, inherit `InlineSourceContract` instead: nothing is opened then. Where
 items are records of streams, `RecordsContract` beside it, and `body_of` says which part of a record the world was given.
-`WindowsContract` is for sources that can be asked for a span of source time.
+`WindowsContract` is for sources that can be asked for a span of source time, `SubscribesContract` for those that can be told of changes.
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ import pytest
 from connector_pipelines.core.errors import Forbidden
 from connector_pipelines.core.protocols import Source
 from connector_pipelines.testing._source_changes import ChangesContract
+from connector_pipelines.testing._source_folders import FoldersContract
 from connector_pipelines.testing._source_inline import InlineContract, RecordsContract, WindowsContract
 from connector_pipelines.testing._source_items import ItemsContract
 from connector_pipelines.testing._source_opens import OpensContract
-from connector_pipelines.testing._source_world import DatedWorld, Reading, RefusingWorld, World, content, read
+from connector_pipelines.testing._source_push import Remembered, SubscribesContract
+from connector_pipelines.testing._source_world import DatedWorld, FolderedWorld, Reading, RefusingWorld, World, content, read
 from connector_pipelines.testing.tools import plain_tools
 
 __all__ = [
-    "DatedWorld", "InlineContract", "InlineSourceContract", "RecordsContract", "RefusalContract", "RefusingWorld", "SourceContract",
-    "WindowsContract", "World", "plain_tools",
+    "DatedWorld", "FolderedWorld", "FoldersContract", "InlineContract", "InlineSourceContract", "RecordsContract", "RefusalContract", "RefusingWorld", "Remembered",
+    "SourceContract", "SubscribesContract", "WindowsContract", "World", "plain_tools",
 ]  # fmt: skip
 
 

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from joserfc import jws
 
 from connector_pipelines.store.sealing import new_key
-from connector_pipelines.testing.oauth_server import OAuthServer
+from connector_pipelines.testing.oauth_server import Asked, OAuthClient, OAuthServer
 from tests.cli.conftest import Ended, Place
+from tests.net.auth.google_world import google_server, key_text
 
 
 @pytest.fixture
@@ -142,6 +144,66 @@ def test_where_there_is_nothing_to_sign_in_to_that_is_said(place: Place) -> None
 
     assert (nothing.code, nothing.out) == (0, "'Files' needs no sign-in\n")
     assert (unknown.code, unknown.err) == (2, "error: there is no connector 'Filez'\nfix: known: Files; `connectors.yaml` adds one\n")
+
+
+def test_a_service_account_acts_for_users_and_one_who_left_stops_nobody_else(crm: Place) -> None:
+    with google_server("ann@example.com") as google:
+        auth = {"type": "google_service_account", "key": "env:DRIVE_KEY"}
+        users = ["ann@example.com", "bob@example.com"]
+        endpoint = {"slug": "drives", "settings": {"base_url": google.url, "users": users}}
+        connector = {"name": "Drive", "kind": "acme_crm", "auth": auth, "endpoints": [endpoint]}
+        crm.yaml.write_text(json.dumps({"sinks": {"search": {"kind": "postgres_text"}}, "connectors": [connector]}))
+        place = Place(crm.folder, {**crm.variables, "DRIVE_KEY": key_text(google.token_url)})
+
+        synced = place.run("sync")
+        as_bob = place.run("auth", "Drive", "--as", "bob@example.com")
+        (told,) = place.run("auth", "status", "--json").json
+        shown = place.run("auth", "status").out
+        scopes = {assertion_of(asked)["scope"] for asked in google.journal}
+    (known,) = _rows(place, "SELECT status, last_error FROM connectors WHERE name = 'Drive'")
+    files = _rows(place, "SELECT external_id FROM files ORDER BY 1")
+    failures = _rows(place, "SELECT code FROM failures")
+    forgotten = place.run("auth", "forget", "Drive")
+
+    assert "ann@example.com" in str(files), synced.out + synced.err
+    assert known[0] != "error"
+    assert failures == [("subject_refused",)]
+    assert as_bob.code != 0
+    assert "cannot act as 'bob@example.com'" in as_bob.err
+    assert "Directory > Users" in as_bob.err
+    assert (told["type"], told["state"], told["acts_for"], list(told["refused"])) == (
+        "google_service_account", "not_yet", 1, ["bob@example.com"],
+    )  # fmt: skip
+    assert "1 user" in shown
+    assert "Drive, as bob@example.com: subject_refused" in shown
+    assert scopes == {"read"}, "what the kind asks for"
+    assert forgotten.out == "forgotten: the token of 'Drive', and those of 1 user\n"
+    assert _rows(place, "SELECT 1 FROM tokens WHERE sealed IS NOT NULL") == []
+
+
+def test_a_person_signs_in_to_google_without_its_addresses_being_typed(crm: Place) -> None:
+    google = OAuthServer(OAuthClient(id="app", proof="client_secret_post"))
+    with google:
+        auth = {"type": "google", "client_id": "app", "client_secret": "env:APP_SECRET"}
+        auth |= {"authorize_url": google.authorize_url, "token_url": google.token_url}
+        endpoint = {"slug": "who", "settings": {"base_url": google.url}}
+        connector = {"name": "Sales CRM", "kind": "acme_crm", "auth": auth, "endpoints": [endpoint]}
+        crm.yaml.write_text(json.dumps({"sinks": {"search": {"kind": "postgres_text"}}, "connectors": [connector]}))
+
+        signed_in = sign_in_by_pasting(crm)
+        tested = crm.run("test", "who", "--json")
+        (told,) = crm.run("auth", "status", "--json").json
+
+    assert signed_in.code == 0, signed_in.err
+    assert "signed in as ada@example.com; the token is renewed by itself" in signed_in.out
+    assert tested.code == 0, tested.err
+    assert "ada@example.com by acme/app" in [ability["detail"] for one in tested.json for ability in one["abilities"]]
+    assert (told["type"], told["state"]) == ("oauth2 (authorization_code)", "signed_in")
+
+
+def assertion_of(asked: Asked) -> dict[str, object]:
+    """What was signed for a token."""
+    return dict(json.loads(jws.extract_compact(asked.form["assertion"].encode()).payload))
 
 
 def _rows(place: Place, statement: str) -> list[tuple[object, ...]]:

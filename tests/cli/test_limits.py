@@ -25,7 +25,7 @@ def test_what_is_paused_and_who_does_not_answer_is_shown_and_cleared(place: Plac
     shown, told = place.run("limits"), place.run("limits", "--json").json
     cleared = place.run("limits", "clear", "Crm")
     unknown = place.run("limits", "clear", "Nobody")
-    limits.limiter.admit("Crm/1", within_s=5, stop=threading.Event())
+    limits.limiter.admit(("Crm/1",), within_s=5, stop=threading.Event())
     limits.close()
 
     assert "Crm/1" in shown.out

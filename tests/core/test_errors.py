@@ -34,6 +34,7 @@ CODES = {
     "security": ("security", True),
     "too_many_failed": ("resource", False),
     "transient": ("transient", False),
+    "subject_refused": ("security", False),
     "unauthenticated": ("security", True),
     "unavailable": ("transient", False),
 }

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,8 +86,12 @@ class Gate:
         """One connector of that name, with the endpoints `papers` and `plans`; what others there were are put aside."""
         slugs = facts.pop("slugs", ("papers", "plans") if name == "crm" else (f"of_{name}",))
         connector = {"name": name, "kind": kind, "endpoints": [{"slug": slug, "settings": {"root": str(self.folder)}} for slug in slugs]}
-        tenant = {"tenants": [{"name": facts["tenant"]}]} if "tenant" in facts else {}
-        wanted = {**tenant, "connectors": [connector | ({"webhook": webhook} if webhook else {}) | facts]}
+        self.apply([connector | ({"webhook": webhook} if webhook else {}) | facts])
+
+    def apply(self, connectors: Sequence[Mapping[str, Any]]) -> None:
+        """These connectors and no others."""
+        tenants = {"tenants": [{"name": one["tenant"]} for one in connectors if "tenant" in one]}
+        wanted = {**(tenants if tenants["tenants"] else {}), "connectors": connectors}
         with self.services.database.operator() as tx:
             apply(tx, ConnectorsFile.model_validate(wanted), actor="test", now=self.clock())
         # What is kept of the rows is older than that now.
@@ -106,6 +110,10 @@ class Gate:
         with self.services.database.operator() as tx:
             return tx.execute(query, values).fetchall()
 
+    def execute(self, statement: str) -> None:
+        with self.services.database.operator() as tx:
+            tx.execute(statement)
+
     def inbox(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM webhook_inbox ORDER BY id")
 
@@ -116,7 +124,7 @@ class Gate:
 
     def refused(self) -> dict[str, int]:
         """By reason, as the database has it now."""
-        self.house.write_refusals()
+        self.house.write_counts()
         return {
             row["reason"]: row["calls"] for row in self.rows("SELECT reason, sum(calls)::int AS calls FROM webhook_refusals GROUP BY 1")
         }

@@ -189,7 +189,7 @@ def test_an_attack_is_a_few_rows_and_a_line_of_the_log_and_neither_has_a_word_of
 def test_what_could_not_be_written_of_the_counts_is_written_later(gate: Gate) -> None:
     gate.client.post("/webhooks/crm")
     with gate.way.cut_off():
-        gate.house.write_refusals()
+        gate.house.write_counts()
     gate.client.post("/webhooks/crm")
 
     assert gate.refused() == {"unsigned": 2}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from connector_pipelines.sinks.memory import Config, Sink, Store
-from connector_pipelines.testing.sink_suite import Held, Maker, Reopen, SinkContract, plain_tools
+from connector_pipelines.testing.sink_suite import AclContract, AclOf, Held, Maker, Reopen, SinkContract, plain_tools
 
 
-class TestMemory(SinkContract):
+class TestMemory(SinkContract, AclContract):
     @pytest.fixture
     def store(self) -> Store:
         return Store()
@@ -28,6 +28,10 @@ class TestMemory(SinkContract):
             return None if document is None else [chunk.text for chunk in document.chunks]
 
         return look
+
+    @pytest.fixture
+    def acl_of(self, store: Store) -> AclOf:
+        return lambda document_id: store.documents[document_id].acl
 
     def test_more_occurrences_score_higher_whatever_the_case(self, sink: Sink, maker: Maker) -> None:
         sink.put([maker.document("a", "Zebra", "zebras: ZEBRA and zebra", "horse")])

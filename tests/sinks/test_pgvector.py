@@ -20,13 +20,13 @@ from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Chunk, Document, Query, content_hash
 from connector_pipelines.sinks import postgres_text
 from connector_pipelines.sinks.pgvector import INDEX_FROM_CHUNKS, Config, Sink
-from connector_pipelines.testing.sink_suite import Held, Maker, Reopen, SinkContract, plain_tools
+from connector_pipelines.testing.sink_suite import AclContract, AclOf, Held, Maker, Reopen, SinkContract, plain_tools
 from tests.databases import END_OTHERS, drop_database
 
 PLACES = "SELECT ordinal, ctid::text, text FROM sink_vectors.chunks ORDER BY ordinal"
 
 
-class TestPgvector(SinkContract):
+class TestPgvector(SinkContract, AclContract):
     @pytest.fixture
     def sink(self, database_url: str) -> Iterator[Sink]:
         with closing(Sink("vectors", Config(), plain_tools(database_url))) as sink:
@@ -52,6 +52,21 @@ class TestPgvector(SinkContract):
             return [text for (text,) in texts] if known == (False,) or texts else None
 
         return look
+
+    @pytest.fixture
+    def acl_of(self, store: psycopg.Connection) -> AclOf:
+        def look(document_id: str) -> dict[str, object] | None:
+            (found,) = store.execute("SELECT acl FROM sink_vectors.documents WHERE document_id = %s", [document_id]).fetchall()
+            return found[0]
+
+        return look
+
+    def test_other_readers_write_no_vector_again(self, sink: Sink, maker: Maker, store: psycopg.Connection) -> None:
+        document = maker.document("a", "one", "two")
+        sink.put([document])
+        before = store.execute(PLACES).fetchall()
+        sink.put([replace(document, generation=2, acl={"readers": ["anyone"]})])
+        assert (len(before), store.execute(PLACES).fetchall()) == (2, before)
 
     def test_chunks_that_did_not_change_are_not_written_again(self, sink: Sink, maker: Maker, store: psycopg.Connection) -> None:
         sink.put([maker.document("a", "one", "two", "three")])

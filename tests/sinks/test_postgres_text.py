@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from random import Random
 
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.sinks.postgres_text import Config, Sink
 from connector_pipelines.testing._sink_world import id_of
-from connector_pipelines.testing.sink_suite import Held, Maker, Reopen, SinkContract, plain_tools
+from connector_pipelines.testing.sink_suite import AclContract, AclOf, Held, Maker, Reopen, SinkContract, plain_tools
 
 TEXTS = (
     "The valves of the main pump were replaced",
@@ -23,7 +24,7 @@ TEXTS = (
 )
 
 
-class TestPostgresText(SinkContract):
+class TestPostgresText(SinkContract, AclContract):
     @pytest.fixture
     def sink(self, database_url: str) -> Iterator[Sink]:
         with closing(Sink("search", Config(), plain_tools(database_url))) as sink:
@@ -48,6 +49,24 @@ class TestPostgresText(SinkContract):
                 return [text for (text,) in texts] if known == (False,) or texts else None
 
             yield look
+
+    @pytest.fixture
+    def acl_of(self, database_url: str) -> AclOf:
+        def look(document_id: str) -> dict[str, object] | None:
+            with psycopg.connect(database_url, autocommit=True) as store:
+                (found,) = store.execute("SELECT acl FROM sink_search.documents WHERE document_id = %s", [document_id]).fetchall()
+            return found[0]
+
+        return look
+
+    def test_other_readers_write_no_chunk_again(self, sink: Sink, maker: Maker, database_url: str) -> None:
+        document = maker.document("a", "one", "two")
+        sink.put([document])
+        with psycopg.connect(database_url, autocommit=True) as store:
+            written = store.execute("SELECT ordinal, xmin, ctid FROM sink_search.chunks ORDER BY ordinal").fetchall()
+            sink.put([replace(document, generation=2, acl={"readers": ["anyone"]})])
+            assert store.execute("SELECT ordinal, xmin, ctid FROM sink_search.chunks ORDER BY ordinal").fetchall() == written
+        assert len(written) == 2
 
     @pytest.mark.parametrize(
         ("asked", "ordinals"),

@@ -10,12 +10,12 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from connector_pipelines.sinks.qdrant import Config, Sink
-from connector_pipelines.testing.sink_suite import Held, Reopen, SinkContract, plain_tools
+from connector_pipelines.testing.sink_suite import AclContract, AclOf, Held, Reopen, SinkContract, plain_tools
 from connector_pipelines.testing.tools import PLANTED_SECRET
 from tests.qdrant_server import QdrantServer
 
 
-class OnAServer(SinkContract):
+class OnAServer(SinkContract, AclContract):
     """Every test has names of its own on one server, whose key is enforced."""
 
     @pytest.fixture
@@ -49,6 +49,21 @@ class OnAServer(SinkContract):
                 texts = [p.payload["text"] for p in sorted(points, key=lambda p: p.payload["ordinal"])]
                 known = [r for r in client.retrieve(documents, [document_id]) if not r.payload["deleted"]]
                 return texts if known or texts else None
+
+            yield look
+
+    @pytest.fixture
+    def acl_of(self, server: QdrantServer, config: Config) -> Iterator[AclOf]:
+        with closing(QdrantClient(url=server.url, headers={"api-key": PLANTED_SECRET}, check_compatibility=False)) as client:
+
+            def look(document_id: str) -> dict[str, object] | None:
+                """What the document's own point says, and each of its chunks: they are filtered by that."""
+                names = {found.name for found in client.get_collections().collections}
+                theirs = models.Filter(must=[models.FieldCondition(key="document_id", match=models.MatchValue(value=document_id))])
+                chunks = [p for n in names if n.startswith(f"{config.collection}--w") for p in client.scroll(n, theirs, limit=100)[0]]
+                (own,) = client.retrieve(f"{config.collection}--documents", [document_id])
+                assert [p.payload["acl"] for p in chunks] == [own.payload["acl"]] * own.payload["chunks"]
+                return own.payload["acl"]
 
             yield look
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connector_pipelines.core.errors import ResourceError
-from connector_pipelines.core.types import Deleted, Unlistable
+from connector_pipelines.core.types import Acl, Deleted, Unlistable
 from connector_pipelines.store.catalog import administration, failures, reports, work
 from connector_pipelines.store.catalog.failures import ItemFailure
 from tests.catalog_world import ALWAYS, EARLIER, NOW, config, endpoint_config, extracted, failure, ref
-from tests.store.parts_acts import EVERYTHING, holding, message, open_failures, save, tree
+from tests.store.parts_acts import EVERYTHING, holding, message, open_failures, part, read_all, save, tree, unpack
 
 # what a source says has nothing to do with them
 
@@ -123,13 +123,24 @@ def test_a_sink_is_told_which_file_a_part_is_in(mail):
 
 
 def test_a_part_is_seen_by_whom_its_outermost_file_is(mail):
-    mail.execute(
-        """UPDATE documents SET acl = '{"only": "us"}' WHERE file_id = (SELECT id FROM files WHERE path = 'mail')""",
-    )
+    mail.deliver()
+
+    mail.delta(message(acl=Acl(readers=frozenset({"user:ann@example.com"}))))
+
+    owed = mail.owed()
+    documents, _ = mail.documents(owed)
+    assert {d.path: d.acl for d in documents} == {path: {"readers": ["user:ann@example.com"]} for path in EVERYTHING.keys() - {"beside"}}
+    assert mail.claim("listed") + mail.claim("stored") == []
+
+
+def test_a_part_that_comes_later_is_seen_by_whom_its_outermost_file_is(mail):
+    mail.delta(message("2", acl=Acl(readers=frozenset({"anyone"}))))
+    unpack(mail, "mail", part("note.txt"), part("new.txt"))
+    read_all(mail)
 
     documents, _ = mail.documents(mail.owed())
 
-    assert {d.path for d in documents if d.acl == {"only": "us"}} == EVERYTHING.keys() - {"beside"}
+    assert {d.path for d in documents if d.acl == {"readers": ["anyone"]}} == {"mail", "mail/note.txt", "mail/new.txt"}
 
 
 def test_every_sink_is_told_when_what_is_inside_goes(mail):

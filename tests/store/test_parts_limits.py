@@ -12,7 +12,8 @@ import pytest
 
 from connector_pipelines.core.config import ExtractionLimits
 from connector_pipelines.core.types import Deleted
-from connector_pipelines.store.catalog import failures, listing, work
+from connector_pipelines.store.catalog import failures, work
+from connector_pipelines.store.catalog._gone import delete_files
 from tests.catalog_world import EARLIER, NOW, World, at_once, ref
 from tests.store.parts_acts import ALONE, EVERYTHING, holding, message, open_failures, part, read_all, save, tree, unpack
 from tests.store.test_work import wait_for_waiters
@@ -82,7 +83,7 @@ def test_a_part_unpacked_while_its_container_is_deleted_comes_too_late(mail, cat
 def held_open(world: World, change: Deleted) -> Iterator[None]:
     """A listing's transaction that has written the change and not yet committed."""
     with world.database.tenant(world.endpoint.tenant_id) as tx:
-        listing._delete(tx, world.endpoint.id, [change.id], NOW)
+        delete_files(tx, world.endpoint.id, [change.id], NOW)
         yield
 
 

@@ -25,6 +25,8 @@ ROWS = {
     "blobs": "INSERT INTO blobs (tenant_id, sha256, key, size) VALUES (%(t)s::uuid, 'x', 'k', 1)",
     "files": """INSERT INTO files (tenant_id, endpoint_id, external_id, path, version, media_type, window_day, status, first_sync)
                 VALUES (%(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'f', 'f', '1', 't', '2026-01-01', 'listed', 1)""",
+    "folders": """INSERT INTO folders (tenant_id, endpoint_id, external_id, path)
+                  VALUES (%(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'd', 'd')""",
     "documents": """INSERT INTO documents (id, tenant_id, file_id, sha256, media_type, content_type, chunk_count, characters, extractor)
                     SELECT md5('d' || %(t)s::text)::uuid, tenant_id, id, 'x', 't', 't', 0, 0, 'e' FROM files WHERE tenant_id = %(t)s::uuid""",
     "chunks": "INSERT INTO chunks (document_id, tenant_id, ordinal, content_hash, text) VALUES (md5('d' || %(t)s::text)::uuid, %(t)s::uuid, 0, 'x', 'x')",
@@ -34,7 +36,8 @@ ROWS = {
                    VALUES (%(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'i', 's', 'permanent', 'c', 'm')""",
     "sync_logs": "INSERT INTO sync_logs (tenant_id, endpoint_id, run_id, stage) VALUES (%(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'r', 's')",
     "webhook_inbox": "INSERT INTO webhook_inbox (tenant_id, connector_id, delivery_id, payload) VALUES (%(t)s::uuid, md5('c' || %(t)s::text)::uuid, 'd', '{}')",
-    "subscriptions": "INSERT INTO subscriptions (tenant_id, connector_id, external_id, resource) VALUES (%(t)s::uuid, md5('c' || %(t)s::text)::uuid, 'x', 'r')",
+    "subscriptions": """INSERT INTO subscriptions (id, tenant_id, endpoint_id, resource, address, secret_sha256, expires_at, renew_at, created_at)
+                        VALUES (md5('s' || %(t)s::text)::uuid, %(t)s::uuid, md5('e' || %(t)s::text)::uuid, 'r', 'a', sha256('s'), now(), now(), now())""",
     "notifications_owed": """INSERT INTO notifications_owed (tenant_id, endpoint_id, inbox_id)
                              SELECT tenant_id, md5('e' || %(t)s::text)::uuid, id FROM webhook_inbox WHERE tenant_id = %(t)s::uuid""",
     "outbox": "INSERT INTO outbox (tenant_id, subject, payload) VALUES (%(t)s::uuid, 's', '{}')",

@@ -68,7 +68,7 @@ def keep_token(database, connector, text: bytes, key: str) -> None:
     with database.operator() as tx:
         tx.execute(
             """INSERT INTO tokens (connector_id, key_id, sealed, stored_at) VALUES (%s, %s, %s, now())
-               ON CONFLICT (connector_id) DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed""",
+               ON CONFLICT (connector_id, subject) DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed""",
             [connector, key_id, sealed],
         )
 

@@ -194,5 +194,6 @@ def _break(world: World) -> None:
     """End the connection that holds the token."""
     with world.database.connect() as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND pid <> pg_backend_pid()"
+            """SELECT pg_terminate_backend(l.pid, 10000) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+               WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objsubid = 1 AND l.pid <> pg_backend_pid()"""
         )

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 from tests.testing import (
+    test_acl_suite_has_teeth,
+    test_folders_suite_has_teeth,
     test_inline_suite_has_teeth,
+    test_push_suite_has_teeth,
     test_records_suite_has_teeth,
     test_sink_suite_has_teeth,
     test_source_suite_has_teeth,
@@ -17,7 +20,10 @@ ROW = re.compile(r"^\| ([A-Z][^|]+) \| `(test_\w+)`", re.MULTILINE)
 
 
 def test_the_page_of_the_contract_suites_lists_what_is_planted() -> None:
-    suites = (test_source_suite_has_teeth, test_inline_suite_has_teeth, test_sink_suite_has_teeth, test_records_suite_has_teeth)
+    suites = (
+        test_source_suite_has_teeth, test_inline_suite_has_teeth, test_sink_suite_has_teeth, test_records_suite_has_teeth,
+        test_push_suite_has_teeth, test_folders_suite_has_teeth, test_acl_suite_has_teeth,
+    )  # fmt: skip
     by_name = [(fault.__name__, test) for suite in suites for fault, test in suite.FAULTS.items()]
     by_name.append(("StopsAtARefusedFile", "test_a_refused_file_is_still_listed"))
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connector_pipelines.testing.folders import Recorded
 from connector_pipelines.testing.memory_source import Config, Service, Source, StreamConfig
 from connector_pipelines.testing.source_suite import (
+    FoldersContract,
     InlineSourceContract,
     RecordsContract,
     RefusalContract,
@@ -33,6 +35,16 @@ class TestMemorySource(SourceContract, RefusalContract, WindowsContract):
     @pytest.fixture
     def again(self, world: Service) -> Source:
         return Source(Config(page_size=1), plain_tools(), service=world)
+
+
+class TestMemorySourceWithFolders(FoldersContract):
+    @pytest.fixture
+    def world(self) -> Service:
+        return Service()
+
+    @pytest.fixture
+    def source(self, world: Service, recorded: Recorded) -> Source:
+        return Source(Config(), plain_tools(folders=recorded), service=world)
 
 
 class TestMemorySourceInline(InlineSourceContract):

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connector_pipelines.core.auth import Auth, NoAuth
-from connector_pipelines.core.oauth import OAuth2Auth
+from connector_pipelines.core.auth import Auth, KeepsToken, NoAuth, auth_in_full
+from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.outbound import Outbound
 from connector_pipelines.net.auth._custom import custom_sign_in
 from connector_pipelines.net.auth._memory import MemoryTokens
@@ -28,6 +28,7 @@ def make_sign_in(
     *,
     secret: Secret,
     connector: str,
+    subject: str | None = None,
     forget: Forget | None = None,
     tokens: TokenStore | None = None,
     outbound: Outbound | None = None,
@@ -38,22 +39,29 @@ def make_sign_in(
     Args:
         secret: Resolves references, whenever one is needed.
         connector: Its name, for messages and advice.
+        subject: As whom, where the sign-in can act for others; None: as itself.
         forget: Told of references whose secret was refused; None where nothing is kept of them.
-        tokens: Where its token is kept; None: in this process alone, so nobody can have signed in.
+        tokens: Where the token of this connector and subject is kept; None: in this process alone, so nobody can have signed in.
         outbound: How token endpoints are reached.
         stop: Ends waits when set.
 
     Raises:
-        ConfigurationError: A custom one that is not there, or does not take its settings.
+        ConfigurationError: A custom one that is not there, or does not take its settings; one that cannot act for others, and is to.
     """
-    if isinstance(auth, NoAuth):
-        return None
-    resolver = Resolver(secret, forget)
-    if isinstance(auth, OAuth2Auth):
+    auth = auth_in_full(auth, lambda: ())
+    resolver, stop = Resolver(secret, forget), stop or threading.Event()
+    if isinstance(auth, KeepsToken):
         # Imported when used: the client for token endpoints costs a tenth of a second, and most processes fetch none.
-        from connector_pipelines.net.auth._answers import Asker
-        from connector_pipelines.net.auth._oauth import OAuth2SignIn
+        from connector_pipelines.net.auth._oauth import OAuth2SignIn, fetcher
 
-        store = tokens if tokens is not None else MemoryTokens()
-        return OAuth2SignIn(Asker(connector, auth), store, secret=resolver, outbound=outbound or Outbound(), stop=stop or threading.Event())
-    return _MAKES[auth.type](auth, resolver)
+        found = fetcher(connector, auth, subject, secret=resolver, outbound=outbound or Outbound(), stop=stop)
+        return OAuth2SignIn(found, auth, tokens if tokens is not None else MemoryTokens(), connector=connector, stop=stop)
+    if subject is not None:
+        raise _cannot_act(connector, subject, auth)
+    return None if isinstance(auth, NoAuth) else _MAKES[auth.type](auth, resolver)
+
+
+def _cannot_act(connector: str, subject: str, auth: Auth) -> ConfigurationError:
+    from connector_pipelines.net.auth._oauth import cannot_act
+
+    return cannot_act(connector, subject, auth.type)

@@ -13,8 +13,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connector_pipelines.core.errors import ConfigurationError, ConnectorError, Malformed, RateLimited, Unauthenticated, Unavailable
+from connector_pipelines.core.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Malformed,
+    RateLimited,
+    SubjectRefused,
+    Unauthenticated,
+    Unavailable,
+)
 from connector_pipelines.core.oauth import AuthorizationCode, JwtBearer, OAuth2Auth
+from connector_pipelines.net.auth._google import google_advice, google_refusal, is_google
+from connector_pipelines.net.auth._key_file import KeyFile
 from connector_pipelines.net.protocols import Token
 from connector_pipelines.telemetry import redact, scrub
 
@@ -37,10 +47,21 @@ _PASSES = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks for a token: the connector's name, and how it signs in."""
+    """Who asks for a token: the connector's name, and how it signs in.
+
+    Attributes:
+        acts_for: The user as whom one client of the connector acts, of many; None where the whole connector is one and the same.
+        key_file: Of Google, that `auth` was made of.
+    """
 
     connector: str
     auth: OAuth2Auth
+    acts_for: str | None = None
+    key_file: KeyFile | None = None
+
+    @property
+    def is_google(self) -> bool:
+        return self.key_file is not None or is_google(self.auth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +119,10 @@ def refusal(asker: Asker, answer: Answer, *, interrupted: bool) -> ConnectorErro
         return RateLimited(f"{said}: it asks us to slow down", retry_after_s=answer.retry_after_s)
     if answer.status in {408, 425} or answer.status >= 500 or code in _PASSES:
         return Unavailable(f"a token could not be fetched: {said}", retry_after_s=answer.retry_after_s)
+    if asker.is_google and isinstance(asker.auth.grant, JwtBearer) and (told := _by_google(asker, asker.auth.grant, said, code, answer)):
+        return told
     if code in _ENDED:
-        return _ended(asker, said, interrupted=interrupted)
+        return _ended(asker, said, answer, interrupted=interrupted)
     if is_of_the_client(answer):
         return _client_refused(asker, said)
     return _misconfigured(asker, said, answer.status, code)
@@ -123,11 +146,31 @@ def field_of(body: Any, path: str) -> str:
     return str(body)[:200] if isinstance(body, str | int) and not isinstance(body, bool) else ""
 
 
-def _ended(asker: Asker, said: str, *, interrupted: bool) -> ConnectorError:
+def _by_google(asker: Asker, grant: JwtBearer, said: str, code: str, answer: Answer) -> ConnectorError | None:
+    return google_refusal(
+        said,
+        code,
+        _text(answer.body, "error_description"),
+        grant=grant,
+        acts_for=asker.acts_for,
+        client_id=asker.key_file.client_id if asker.key_file else "",
+        connector=asker.connector,
+    )
+
+
+def _ended(asker: Asker, said: str, answer: Answer, *, interrupted: bool) -> ConnectorError:
     grant = asker.auth.grant
     if isinstance(grant, AuthorizationCode):
         why = " (the answer to an earlier request was lost, and perhaps the next refresh token with it)" if interrupted else ""
-        return Unauthenticated(f"the sign-in of {asker.connector!r} has ended{why}: {said}", advice=sign_in_again(asker.connector))
+        more = f"; {google_advice(_text(answer.body, 'error_description'), _text(answer.body, 'error_subtype'))}" if asker.is_google else ""
+        return Unauthenticated(
+            f"the sign-in of {asker.connector!r} has ended{why}: {said}", advice=f"{sign_in_again(asker.connector)}{more}"
+        )
+    if isinstance(grant, JwtBearer) and asker.acts_for is not None:
+        return SubjectRefused(
+            f"{grant.issuer!r} cannot act as {asker.acts_for!r}: {said}",
+            advice="see at the provider whether that user exists, is not suspended, and lets the application act for them",
+        )
     if isinstance(grant, JwtBearer):
         who = f"{grant.issuer!r} as {grant.subject!r}" if grant.subject else repr(grant.issuer)
         return Unauthenticated(
@@ -167,6 +210,11 @@ def _said(code: str, body: Mapping[str, Any]) -> str:
     text = scrub(" ".join(description.split()))[:_SHOWN] if isinstance(description, str) else ""
     told = ": ".join(part for part in (code, "".join(c for c in text if c.isprintable())) if part)
     return f" ({told})" if told else ""
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _seconds(said: object) -> float | None:

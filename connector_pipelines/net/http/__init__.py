@@ -16,6 +16,7 @@ def open_http(
     options: HttpOptions,
     *,
     name: str,
+    account: str = "",
     sign_in: SignIn | None = None,
     limiter: Limiter | None = None,
     breaker: Breaker | None = None,
@@ -26,7 +27,8 @@ def open_http(
     """A client as `options` say; connects on first use.
 
     Args:
-        name: Of who asks, in counts, logs and errors: the connector's name, say.
+        name: Of who asks, in counts, logs and errors: the connector's name, say. Of the bucket, where `options` name none.
+        account: Whom the breaker's circuits are kept for, beside the host; empty: as `name`.
         sign_in, limiter, breaker: None for none.
         stop: Ends every wait when set.
         outbound: Proxies and authorities; None for neither proxy nor authorities of one's own.
@@ -43,6 +45,7 @@ def open_http(
     return made(
         options,
         name=name,
+        account=account,
         stop=stop,
         clock=real_clock(stop),
         outbound=outbound or Outbound(),

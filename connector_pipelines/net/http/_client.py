@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from connector_pipelines.core.errors import RateLimited, TransientError
+from connector_pipelines.core.errors import ConnectorError, RateLimited, TransientError, Unavailable
 from connector_pipelines.core.http import Download, HttpOptions, HttpResponse, Params
 from connector_pipelines.net.http._addresses import shown
 from connector_pipelines.net.http._bases import Bases
@@ -68,18 +68,24 @@ class HttpClient:
 
     @contextmanager
     def download(
-        self, url: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        again: Callable[[int], str] | None = None,
     ) -> Iterator[Download]:
         # Encoded, it would have to be read from its beginning to go on in the middle.
         plain = {"accept-encoding": "identity", **(headers or {})}
 
-        def ask(more: Mapping[str, str], accept: Collection[int] = ()) -> Got:
-            call = call_of("GET", url, params=params, headers={**plain, **more}, accept=accept, streams=True)
+        def ask(more: Mapping[str, str], other: str | None = None, accept: Collection[int] = ()) -> Got:
+            call = call_of("GET", other or url, params=params, headers={**plain, **more}, accept=accept, streams=True)
             return self._asked(call, lambda got: got)
 
         first = ask({})
         try:
-            opened = Resumed(first, lambda more: ask(more, accept={416}), max_bytes)
+            opened = Resumed(first, lambda more, other: ask(more, other, accept={416}), max_bytes, again)
         except BaseException:
             first.reply.close()
             raise
@@ -88,6 +94,9 @@ class HttpClient:
         finally:
             opened.close()
             self.counters.add_bytes(opened.received)
+
+    def throttled(self, error: RateLimited) -> None:
+        self._exchange.throttled(error.bucket, error.retry_after_s)
 
     def close(self) -> None:
         self._transport.close()
@@ -160,19 +169,33 @@ class HttpClient:
         """
         reply = got.reply
         if 200 <= reply.status < 300 or reply.status == 304 or reply.status in call.accept:
+            self._exchange.judged(got, works=reply.status < 500)
             self._exchange.learn(got, answered(reply.headers, throttled=False, after_s=None))
             return
-        answer = error_answer(got)
         after_s = retry_after_s(reply.headers)
-        refined = self._options.refine(answer) if self._options.refine else None
-        error = refined or refusal(got.what, answer, trusted=got.trusted, after_s=after_s)
-        if isinstance(error, TransientError) and error.retry_after_s is None:
-            error.retry_after_s = after_s
-        wanted_s = error.retry_after_s if isinstance(error, TransientError) else None
-        self._exchange.learn(got, answered(reply.headers, throttled=isinstance(error, RateLimited), after_s=wanted_s))
-        if isinstance(error, TransientError) and (refined is not None or reply.status in PASSING):
-            raise _Passing(error, reply.status)
+        refined, error = self._refused(got, after_s)
+        wanted_s = None
+        if isinstance(error, TransientError):
+            # The longer of the two: neither is cut short.
+            wanted_s = error.retry_after_s = max((s for s in (error.retry_after_s, after_s) if s is not None), default=None)
+        said = answered(reply.headers, throttled=isinstance(error, RateLimited), after_s=wanted_s)
+        self._exchange.learn(got, said, error.bucket if isinstance(error, RateLimited) else None)
+        if isinstance(error, TransientError) and (refined or reply.status in PASSING):
+            is_away = refined and isinstance(error, Unavailable)
+            raise _Passing(error, max(reply.status, 503) if is_away else reply.status)
         raise error
+
+    def _refused(self, got: Got, after_s: float | None) -> tuple[bool, ConnectorError]:
+        """The error that an answer is, and whether it is whoever asked who says so."""
+        works = got.reply.status < 500
+        try:
+            answer = error_answer(got)
+            refined = self._options.refine(answer) if self._options.refine else None
+            if refined is not None:
+                works = not isinstance(refined, Unavailable)
+        finally:
+            self._exchange.judged(got, works=works)
+        return refined is not None, refined or refusal(got.what, answer, trusted=got.trusted, after_s=after_s)
 
     def _count(self, trace: Trace) -> None:
         self.counters.add(trace)

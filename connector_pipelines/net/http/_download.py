@@ -1,4 +1,7 @@
-"""A body of any size in pieces: taken up where it was cut, as long as it is certain that it is still the same."""
+"""A body of any size in pieces: taken up where it was cut, as long as it is certain that it is still the same.
+
+What makes it certain is a validator of the answer, or whoever asked: they vouch for the address that they give for the rest.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ __all__ = ["Resumed"]
 _CUTS = 4
 # Less than this between two cuts is no progress: a server that gives a byte each time would be asked for ever.
 _PROGRESS_BYTES = 16 * 1024
+Ask = Callable[[Mapping[str, str], str | None], Got]
+
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
@@ -22,20 +27,20 @@ class Resumed:
     """A `core.http.Download`.
 
     Args:
-        ask: Sends the same request with further headers; accepts 206 and 416.
+        ask: Sends the same request with further headers, to another address where one is given; accepts 206 and 416.
         max_bytes: Of the decoded body.
+        again: As at `core.http.Http.download`.
 
     Attributes:
         received: Bytes so far, as they came.
     """
 
-    def __init__(self, first: Got, ask: Callable[[Mapping[str, str]], Got], max_bytes: int | None) -> None:
-        self._got, self._ask, self._max_bytes = first, ask, max_bytes
+    def __init__(self, first: Got, ask: Ask, max_bytes: int | None, again: Callable[[int], str] | None = None) -> None:
+        self._got, self._ask, self._max_bytes, self._again = first, ask, max_bytes, again
         self._what = first.what
         self.status, self.headers = first.reply.status, first.reply.headers
         self._pin = _pin(self.headers)
-        declared = self.headers.get("content-length", "")
-        self._size = int(declared) if declared.isdecimal() else None
+        self._size = _size(self.headers)
         self._is_plain = self.headers.get("content-encoding", "").strip().lower() in {"", "identity"}
         self.received = 0
         if self._is_plain and max_bytes is not None and self._size is not None and self._size > max_bytes:
@@ -83,15 +88,17 @@ class Resumed:
             Unavailable: Nobody can say whether it is.
         """
         self._got.reply.close()
-        if self.received == 0:
-            self._got = self._ask({})
-            self._require_same(self._got)
-            return 0
-        if not self._pin:
+        if self.received and not self._pin and self._again is None:
             raise Unavailable(
                 f"{self._what} was cut off at byte {self.received}, and has neither ETag nor date to be taken up by: {cut}"
             ) from cut
-        self._got = self._ask({"range": f"bytes={self.received}-", "if-range": self._pin})
+        url = self._again(self.received) if self._again else None
+        if self.received == 0:
+            self._got = self._ask({}, url)
+            self._require_same(self._got)
+            return 0
+        rest = {"range": f"bytes={self.received}-"}
+        self._got = self._ask({**rest, "if-range": self._pin} if self._pin else rest, url)
         self._require_same(self._got)
         return self._began_anew()
 
@@ -100,7 +107,7 @@ class Resumed:
         pin = _pin(got.reply.headers)
         is_whole = got.reply.status == self.status
         # A part need not repeat the date (RFC 9110, 15.3.7): whoever sends one has compared it.
-        same_pin = pin == self._pin or (not is_whole and not pin)
+        same_pin = not self._pin or pin == self._pin or (not is_whole and not pin)
         if got.reply.status == 416 or not same_pin or (is_whole and self._size != _size(got.reply.headers)):
             raise Mismatch(f"{self._what} changed while it was read: after {self.received} bytes it is another")
 
@@ -112,6 +119,9 @@ class Resumed:
         found = _RANGE.fullmatch(reply.headers.get("content-range", "").strip())
         if found is None or int(found[1]) != self.received or (self._size is not None and found[3] not in {"*", str(self._size)}):
             raise Mismatch(f"{self._what} was asked for from byte {self.received} on, and gives another part")
+        if self._size is None and found[3] != "*":
+            # Sent without its length at first: from here on it is known.
+            self._size = int(found[3])
         return 0
 
     def _too_large(self) -> ResourceError:

@@ -39,6 +39,7 @@ class Got:
         url: Where it came from, as far as it may be shown: without its query, by which it may be signed.
         trusted: Whether it is of a host that gets our credentials.
         signed_in: Whether it got some.
+        circuit: That is still owed the end of this request: what the answer is, is not known before it was read.
     """
 
     reply: Reply
@@ -47,6 +48,7 @@ class Got:
     trusted: bool
     signed_in: bool
     request_id: str = ""
+    circuit: str = ""
 
     @property
     def what(self) -> str:
@@ -64,11 +66,17 @@ class _Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """How one client sends; knows nothing of trying again."""
+    """How one client sends; knows nothing of trying again.
+
+    Attributes:
+        buckets: At least one, the widest first.
+        account: Whom circuits are kept for.
+    """
 
     options: HttpOptions
     addresses: Addresses
-    bucket: str
+    buckets: tuple[str, ...]
+    account: str
     sign_in: SignIn | None
     limiter: Limiter | None
     breaker: Breaker | None
@@ -91,10 +99,23 @@ class Exchange:
             hop = self._onward(hop, got.reply.status, location)
         raise PermanentError(f"{call.method} {shown(call.url)} redirects more than {MAX_REDIRECTS} times")
 
-    def learn(self, got: Got, answered: Answered) -> None:
-        """Tell the limiter what an answer said."""
+    def learn(self, got: Got, answered: Answered, bucket: str | None = None) -> None:
+        """Tell the limiter what an answer said, of the narrowest bucket or of another that it names."""
         if self.limiter is not None and got.trusted:
-            self.limiter.learn(self.bucket, answered)
+            self.limiter.learn(self._paused(bucket), answered)
+
+    def throttled(self, bucket: str | None, after_s: float | None) -> None:
+        """As `learn`, of what was throttled inside of an answer."""
+        if self.limiter is not None:
+            self.limiter.learn(self._paused(bucket), Answered(throttled=True, retry_after_s=after_s))
+
+    def judged(self, got: Got, *, works: bool) -> None:
+        """Tell the breaker how it ended, where that had to be found out; once for each answer of `send`, in its thread."""
+        if self.breaker is not None and got.circuit:
+            self.breaker.record(got.circuit, works=works)
+
+    def _paused(self, bucket: str | None) -> str:
+        return bucket if bucket in self.buckets else self.buckets[-1]
 
     def _known(self, hop: _Hop, call: Call, transport: Transport, left_s: Callable[[], float]) -> Got:
         """The answer, asked for once more where who we are was refused and can be told anew."""
@@ -117,7 +138,7 @@ class Exchange:
         signed = sign_in.headers(hop.method, url, hop.body) if sign_in else {}
         # Last, since signing in may take its time: nothing comes between being let through and being sent.
         if self.limiter is not None and trusted:
-            self.limiter.admit(self.bucket, within_s=left_s(), stop=self.stop, at_most=self.options.max_requests_per_second)
+            self.limiter.admit(self.buckets, within_s=left_s(), stop=self.stop, at_most=self.options.max_requests_per_second)
         request_id = uuid.uuid4().hex if trusted else ""
         sending = Sending(
             method=hop.method,
@@ -128,14 +149,15 @@ class Exchange:
             streams=call.streams,
             trusted=trusted,
         )
-        reply = self._through(f"{self.bucket} {origin}", transport, sending)
+        reply, owed = self._through(f"{self.account} {origin}", transport, sending)
         return Got(
-            reply=reply, method=hop.method, url=shown(hop.url), trusted=trusted, signed_in=sign_in is not None, request_id=request_id
+            reply=reply, method=hop.method, url=shown(hop.url), trusted=trusted, signed_in=sign_in is not None, request_id=request_id, circuit=owed
         ), signed  # fmt: skip
 
-    def _through(self, circuit: str, transport: Transport, sending: Sending) -> Reply:
+    def _through(self, circuit: str, transport: Transport, sending: Sending) -> tuple[Reply, str]:
+        """The answer, and the circuit that is still to be told of it."""
         if self.breaker is None:
-            return transport.send(sending)
+            return transport.send(sending), ""
         try:
             self.breaker.check(circuit)
         except Unavailable as error:
@@ -147,8 +169,11 @@ class Exchange:
             if not self.stop.is_set():
                 self.breaker.record(circuit, works=False)
             raise
+        # 401 is seen to here: it is never looked at by whoever asked, but where nothing helps against it.
+        if self.options.refine is not None and reply.status >= 400 and reply.status != 401:
+            return reply, circuit
         self.breaker.record(circuit, works=reply.status < 500)
-        return reply
+        return reply, ""
 
     def _headers(self, hop: _Hop, request_id: str) -> dict[str, str]:
         ours = {name.lower(): value for name, value in self.options.headers.items()} if request_id else {}

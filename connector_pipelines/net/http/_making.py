@@ -22,6 +22,7 @@ def made(
     options: HttpOptions,
     *,
     name: str,
+    account: str = "",
     stop: threading.Event,
     clock: Clock,
     outbound: Outbound,
@@ -43,7 +44,8 @@ def made(
     exchange = Exchange(
         options=options,
         addresses=Addresses(options),
-        bucket=options.buckets[-1] if options.buckets else name,
+        buckets=tuple(bucket or account or name for bucket in options.buckets) or (name,),
+        account=account or name,
         sign_in=sign_in,
         limiter=limiter,
         breaker=breaker,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Generic, TypeVar
 
 from connector_pipelines.core.errors import ConnectorError
@@ -30,7 +30,7 @@ PATIENCE_S = 3.0
 """A look that takes longer is not waited for."""
 
 IDLE_S = 30.0
-"""After so long without a question nobody listens any more."""
+"""After so long without a question nobody listens any more, and what was not asked for is forgotten."""
 
 AGAIN_S = 1.0
 """Between attempts to reach a state that is away."""
@@ -44,6 +44,8 @@ class _Copy(Generic[State]):
     def __init__(self, nothing: State) -> None:
         self._nothing: State = nothing
         self._rows: dict[str, tuple[State, float]] = {}
+        # When anybody wanted to know last.
+        self.asked_at: dict[str, float] = {}
 
     @property
     def names(self) -> list[str]:
@@ -67,6 +69,13 @@ class _Copy(Generic[State]):
 
     def replace(self, name: str, state: State, at: float) -> None:
         self._rows[name] = (state, at)
+
+    def forget(self, before: float, but: Container[str]) -> None:
+        """What nobody asked for since then: a bucket per user of a company is thousands, and each look asks for all of them."""
+        for name in list(self._rows):
+            if self.asked_at.get(name, before) <= before and name not in but:
+                del self._rows[name]
+                self.asked_at.pop(name, None)
 
     def seen(self, name: str, state: State | None, began_at: float) -> None:
         known = self._rows.get(name)
@@ -106,12 +115,14 @@ class Board:
 
     def bucket(self, name: str) -> Bucket:
         """What is known of it: no older than `STALE_S`, unless the state is away."""
-        if self.clock() - self._seen_at > FRESH_S:
+        now = self._buckets.asked_at[name] = self.clock()
+        if now - self._seen_at > FRESH_S:
             self._look_again()
         return self._buckets.get(name) or self._first_look(self._buckets, name)
 
     def circuit(self, name: str) -> Circuit:
-        if self.clock() - self._seen_at > FRESH_S:
+        now = self._circuits.asked_at[name] = self.clock()
+        if now - self._seen_at > FRESH_S:
             self._look_again()
         return self._circuits.get(name) or self._first_look(self._circuits, name)
 
@@ -160,6 +171,9 @@ class Board:
 
     def _look(self) -> None:
         began_at = self.clock()
+        with self._writing:
+            self._buckets.forget(began_at - IDLE_S, but=self._alone)
+            self._circuits.forget(began_at - IDLE_S, but=())
         buckets, circuits = self._buckets.names, self._circuits.names
         seen = self._state.look(buckets, circuits)
         with self._writing:

@@ -1,16 +1,22 @@
-"""When the next request of a bucket may be sent, by what all processes of the installation know of it."""
+"""When the next request of some buckets may be sent, by what all processes of the installation know of them.
+
+A request that counts in several is let through by all of them. While one is paused nobody takes a permit of the others: it would
+be lost, or come due when it must not be used. Then the narrowest gives its permit first and the widest, which most wait for, last; where a
+pause began meanwhile, everything is asked for anew. Nothing is held while waiting, so nobody can wait for each other.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from connector_pipelines.core.errors import Unavailable
 from connector_pipelines.net.limits.board import Board
 from connector_pipelines.net.limits.buckets import Bucket, measured, pace, paused, remaining_told, throttled
-from connector_pipelines.net.limits.line import Line
+from connector_pipelines.net.limits.line import NAP_S, Line, ended, too_far
 from connector_pipelines.net.limits.tally import Tally
 from connector_pipelines.net.protocols import Answered
 
@@ -44,17 +50,21 @@ class SharedLimiter:
         # Those who could say it themselves may all be waiting for the end of that very pause.
         board.on_bucket = self._heard
 
-    def admit(self, bucket: str, *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
-        known = self._board.bucket(bucket)
-        own = self._owns.get(bucket) or self._own(bucket, known)
-        if own.throttles != known.throttles:
-            self._say_what_was_sent(bucket, own, known.throttles)
-        if stop.is_set():
-            raise Unavailable(f"{bucket}: the run is to end")
-        if at_most is not None or known.paused_until is not None or known.rate is not None or known.spread is not None:
-            known = self._wait(bucket, known, within_s, stop, at_most)
-        own.tally.add(self._board.clock())
-        self._epochs()[bucket] = known.epoch
+    def admit(self, buckets: tuple[str, ...], *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
+        until = self._board.clock() + within_s
+        narrowest, *wider = reversed(buckets)
+        while True:
+            if wider:
+                self._rest(buckets, until, stop)
+            epochs = {narrowest: self._let_through(narrowest, until, stop, at_most)}
+            for bucket in wider:
+                epochs[bucket] = self._let_through(bucket, until, stop, None)
+            if not wider or all(self._board.bucket(bucket).epoch == epochs[bucket] for bucket in buckets[1:]):
+                break
+        now = self._board.clock()
+        for bucket in buckets:
+            self._owns[bucket].tally.add(now)
+        self._sent_in.epochs = epochs
 
     def learn(self, bucket: str, answered: Answered) -> None:
         if answered.throttled or answered.retry_after_s is not None:
@@ -62,8 +72,32 @@ class SharedLimiter:
         elif answered.remaining is not None and answered.reset_s is not None:
             self._note_remaining(bucket, answered.remaining, answered.reset_s)
 
-    def _wait(self, bucket: str, known: Bucket, within_s: float, stop: threading.Event, at_most: float | None) -> Bucket:
-        until = self._board.clock() + within_s
+    def _rest(self, buckets: tuple[str, ...], until: float, stop: threading.Event) -> None:
+        """Return when none of them is paused. Raises as `admit`."""
+        while True:
+            pauses = ((self._board.bucket(bucket).paused_until or 0.0, bucket) for bucket in buckets)
+            ends_at, bucket = max(pauses)
+            wait = ends_at - self._board.now()
+            if wait <= 0:
+                return
+            if wait > max(0.0, until - self._board.clock()):
+                too_far(bucket, wait)
+            if stop.wait(min(wait, NAP_S)):
+                ended(bucket)
+
+    def _let_through(self, bucket: str, until: float, stop: threading.Event, at_most: float | None) -> int:
+        """Wait for one bucket's permit; the epoch it is valid in."""
+        known = self._board.bucket(bucket)
+        own = self._owns.get(bucket) or self._own(bucket, known)
+        if own.throttles != known.throttles:
+            self._say_what_was_sent(bucket, own, known.throttles)
+        if stop.is_set():
+            raise Unavailable(f"{bucket}: the run is to end")
+        if at_most is not None or known.paused_until is not None or known.rate is not None or known.spread is not None:
+            known = self._wait(bucket, known, until, stop, at_most)
+        return known.epoch
+
+    def _wait(self, bucket: str, known: Bucket, until: float, stop: threading.Event, at_most: float | None) -> Bucket:
         while not self._is_free(known, at_most):
             epoch = self._line(bucket, at_most).stand(until, stop)
             known = self._board.bucket(bucket)
@@ -133,7 +167,7 @@ class SharedLimiter:
         with self._making:
             return self._lines.setdefault((bucket, at_most), Line(self._board, bucket, at_most))
 
-    def _epochs(self) -> dict[str, int]:
-        """By bucket, the epoch in which this thread sent last."""
-        found: dict[str, int] = self._sent_in.__dict__.setdefault("epochs", {})
+    def _epochs(self) -> Mapping[str, int]:
+        """By bucket, the epoch in which this thread's last request was let through."""
+        found: Mapping[str, int] = self._sent_in.__dict__.get("epochs", {})
         return found

@@ -15,7 +15,7 @@ from connector_pipelines.core.errors import RateLimited, Unavailable
 from connector_pipelines.net.limits.board import Board
 from connector_pipelines.net.limits.buckets import Bucket, Slot, pace, taken, wait_s
 
-__all__ = ["Line", "expected_wait_s"]
+__all__ = ["NAP_S", "Line", "ended", "expected_wait_s", "too_far"]
 
 LOOK_S = 1.0
 """Who waits behind others looks this often whether it is to end, or waits in vain."""
@@ -78,9 +78,9 @@ class Line:
             slot = self._take(until)
             while self._is_valid(slot) and (wait := slot.at - self._board.now()) > 0:
                 if not slot.permits:
-                    _too_far(self._bucket, wait)
+                    too_far(self._bucket, wait)
                 if stop.wait(min(wait, NAP_S)):
-                    _ended(self._bucket)
+                    ended(self._bucket)
             if slot.permits and self._is_valid(slot):
                 self._let_pass(me, slot)
                 return slot.epoch
@@ -123,11 +123,11 @@ class Line:
 
     def _check(self, ahead: int, until: float, stop: threading.Event) -> None:
         if stop.is_set():
-            _ended(self._bucket)
+            ended(self._bucket)
         known, now = self._board.bucket(self._bucket), self._board.now()
         wait = expected_wait_s(known, now, ahead, self._ceiling)
         if wait > max(0.0, until - self._board.clock()):
-            _too_far(self._bucket, wait)
+            too_far(self._bucket, wait)
 
 
 def expected_wait_s(bucket: Bucket, now: float, ahead: int, ceiling: float | None) -> float:
@@ -138,7 +138,8 @@ def expected_wait_s(bucket: Bucket, now: float, ahead: int, ceiling: float | Non
     return wait + (ahead / per_s if per_s else 0.0)
 
 
-def _too_far(bucket: str, wait_s: float) -> NoReturn:
+def too_far(bucket: str, wait_s: float) -> NoReturn:
+    """For whom the next permit comes too late."""
     raise RateLimited(
         f"{bucket}: the next request may be sent in {wait_s:.1f} s, which is longer than this one can wait",
         advice="nothing to do; `connectors limits` shows what the other side asked for",
@@ -146,5 +147,6 @@ def _too_far(bucket: str, wait_s: float) -> NoReturn:
     )
 
 
-def _ended(bucket: str) -> NoReturn:
+def ended(bucket: str) -> NoReturn:
+    """For whom waits when the run is to end."""
     raise Unavailable(f"{bucket}: the run is to end, and this request was waiting for its turn")

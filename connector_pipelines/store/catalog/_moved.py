@@ -32,7 +32,7 @@ def rejoin_moved(tx: Transaction, endpoint_id: str, now: datetime) -> int:
         """UPDATE files f SET external_id = m.external_id, path = m.path, version = m.version, media_type = m.media_type,
                   url = m.url, checksum = m.checksum, window_day = m.window_day, source_modified_at = m.source_modified_at,
                   size = coalesce(m.size, CASE WHEN f.version = m.version THEN f.size END),
-                  stream = m.stream, inline = m.inline,
+                  stream = m.stream, inline = m.inline, folder = m.folder, locator = m.locator, acl = m.acl,
                   sha256 = coalesce(m.sha256, CASE WHEN f.version = m.version THEN f.sha256 END),
                   status = CASE WHEN m.inline THEN 'stored' WHEN f.version <> m.version OR f.status = 'failed' OR f.sha256 IS NULL THEN 'listed'
                                 WHEN f.media_type <> m.media_type THEN 'stored' ELSE f.status END,

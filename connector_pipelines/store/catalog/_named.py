@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from itertools import count
 
+from psycopg.types.json import Jsonb
+
+from connector_pipelines.core.access import Acl
 from connector_pipelines.core.types import Below, Change, Deleted, Folder, Skipped, Unlistable, Upserted
 from connector_pipelines.net.postgres import storable
+from connector_pipelines.store.catalog._tree import TABLES, Placed, acl_json, path_in
 from connector_pipelines.store.catalog.configuration import Endpoint
-from connector_pipelines.store.catalog.database import Transaction, copy_into
+from connector_pipelines.store.catalog.database import Transaction, by_index, copy_into
 
-__all__ = ["Merged", "absent_below", "last_of_each", "make_tables", "merge"]
+__all__ = ["Merged", "empty_page", "last_of_each", "make_tables", "merge", "pieces"]
 
 _COLUMNS = (
-    "external_id", "path", "version", "identity", "size", "media_type", "source_modified_at", "source_created_at", "url", "checksum", "reason",
-    "stream", "sha256",
+    "external_id", "path", "version", "identity", "size", "media_type", "source_modified_at", "source_created_at", "url", "checksum", "folder",
+    "locator", "acl", "reason", "stream", "sha256",
 )  # fmt: skip
-
-
-# A row of `files` is found by the index of its ids, one by one. Reading the endpoint's rows whole instead, which the planner
-# takes for cheaper, costs the square of their number over a listing (of 200,000 unchanged files 1.5 s instead of 0.4 s); and
-# where it has no statistics yet, so does keeping them aside or going by another index.
-_PROBE = ("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_bitmapscan")
 
 
 def make_tables(tx: Transaction) -> None:
     """The temporary tables of one pass, gone with its connection."""
-    tx.execute(_TABLES)
+    tx.execute(_TABLES + TABLES)
+
+
+def empty_page(tx: Transaction) -> None:
+    """Make room for another piece in the same transaction."""
+    tx.execute("DELETE FROM page; DELETE FROM page_folders")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,20 +53,32 @@ class Merged:
 
 
 def merge(
-    tx: Transaction, endpoint: Endpoint, sync_id: int, now: datetime, items: Sequence[Upserted | Skipped], *, snapshot: bool, note: bool
+    tx: Transaction,
+    endpoint: Endpoint,
+    sync_id: int,
+    now: datetime,
+    items: Sequence[Upserted | Skipped],
+    *,
+    placed: Placed,
+    snapshot: bool,
+    note: bool,
 ) -> Merged:
     """Write what differs from what is known. Content that is `unlanded` has to be landed before this transaction commits.
+
+    Of what lies in a folder that was just `placed` the path follows, whatever it was said to be.
 
     With `note`, new records go straight to where they are extracted: nobody is to look at their content on the way, and a row
     that is written once costs half of one that is written again.
     """
-    copy_into(tx, "page", ("n", *_COLUMNS), map(_row, count(), items))
+    copy_into(tx, "page", ("n", *_COLUMNS), _rows(items, placed.paths))
     if snapshot:
         tx.execute("INSERT INTO named SELECT external_id FROM page")
     params = {"endpoint": endpoint.id, "tenant": endpoint.tenant_id, "sync": sync_id, "tz": endpoint.timezone, "now": now, "note": note}
-    _planner(tx, "off")
-    outcome = tx.execute(_MERGE, params).fetchone() or {}
-    _planner(tx, "on")
+    # Reading the endpoint's rows whole instead, which the planner takes for cheaper, costs the square of their number over a listing
+    # (of 200,000 unchanged files 1.5 s instead of 0.4 s); and where it has no statistics yet, so does keeping them aside or going by
+    # another index.
+    with by_index(tx):
+        outcome = tx.execute(_MERGE, params).fetchone() or {}
     return Merged(
         new=outcome["new"],
         changed=outcome["changed"],
@@ -75,55 +89,56 @@ def merge(
     )
 
 
-def last_of_each(changes: Sequence[Change]) -> list[Upserted | Deleted | Skipped]:
+def last_of_each(changes: Sequence[Change]) -> list[Upserted | Folder | Deleted | Skipped]:
     """Of several changes to one item, the last: a feed may name an item more than once."""
-    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, (Unlistable, Below, Folder))}
+    last = {storable(_id_of(c)): c for c in changes if not isinstance(c, (Unlistable, Below))}
     return list(last.values())
 
 
-def absent_below(tx: Transaction, endpoint_id: str, changes: Sequence[Change]) -> list[str]:
-    """The known ids below a place of which a `Below` does not name them: the last one of a place, and what was named after it is there."""
-    places = {storable(c.id): (number, c) for number, c in enumerate(changes) if isinstance(c, Below)}
-    named = {storable(c.ref.id): number for number, c in enumerate(changes) if isinstance(c, Upserted)} if places else {}
-    by_depth: dict[int, list[str]] = {}
-    for place in places:
-        by_depth.setdefault(place.count("/") + 1, []).append(place)
-    found = []
-    for depth, at_depth in by_depth.items():
-        # One look at the endpoint's rows for all places of a depth: a range for each would need an index by bytes.
-        rows = tx.execute(
-            """SELECT external_id, array_to_string(way[1:%(depth)s], '/') AS place FROM files f, string_to_array(f.external_id, '/') AS way
-               WHERE f.endpoint_id = %(endpoint)s AND f.status <> 'deleted' AND f.parent_id IS NULL AND cardinality(way) > %(depth)s
-                 AND array_to_string(way[1:%(depth)s], '/') = ANY(%(places)s)
-                 AND f.external_id <> ALL(%(ids)s) AND array_to_string(way[1:%(depth)s + 1], '/') <> ALL(%(ids)s)""",
-            {
-                "endpoint": endpoint_id, "depth": depth, "places": at_depth,
-                "ids": [storable(each) for place in at_depth for each in places[place][1].ids],
-            },
-        ).fetchall()  # fmt: skip
-        found += [row["external_id"] for row in rows if named.get(row["external_id"], -1) < places[row["place"]][0]]
-    return found
+def pieces(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """The changes, cut before a folder that is told again after it was gone: what lay in it then does not come back with it."""
+    begun, gone = 0, set[str]()
+    for number, change in enumerate(changes):
+        if isinstance(change, Deleted):
+            gone.add(change.id)
+        elif isinstance(change, Folder) and change.id in gone:
+            yield changes[begun:number]
+            begun, gone = number, set()
+    yield changes[begun:]
 
 
-def _id_of(change: Change) -> str:
-    return change.ref.id if isinstance(change, Upserted) else "" if isinstance(change, Unlistable) else change.id
+def _id_of(change: Upserted | Folder | Deleted | Skipped) -> str:
+    return change.ref.id if isinstance(change, Upserted) else change.id
 
 
-def _row(number: int, item: Upserted | Skipped) -> tuple[object, ...]:
-    if isinstance(item, Skipped):
-        return (number, item.id, item.path, "", None, None, "application/octet-stream", None, None, None, None, item.reason, None, None)
-    ref, content = item.ref, item.content
+def _rows(items: Sequence[Upserted | Skipped], paths: Mapping[str, str]) -> Iterator[tuple[object, ...]]:
+    acls: dict[Acl, Jsonb | None] = {}
+    for number, item in enumerate(items):
+        known = item if isinstance(item, Skipped) else item.ref
+        folder, path = known.parent, known.path
+        if folder is not None:
+            folder = storable(folder)
+            path = path_in(paths[folder], storable(path)) if folder in paths else path
+        yield _row(number, item, path, folder, acls) if isinstance(item, Upserted) else _skipped_row(number, item, path, folder)
+
+
+def _row(number: int, item: Upserted, path: str, folder: str | None, acls: dict[Acl, Jsonb | None]) -> tuple[object, ...]:
+    ref, content, acl = item.ref, item.content, None
+    if ref.acl is not None:
+        # Few differ: each is written down once.
+        acl = acls[ref.acl] if ref.acl in acls else acls.setdefault(ref.acl, acl_json(ref.acl))
     checksum = f"{ref.checksum.algorithm}:{ref.checksum.hexdigest}" if ref.checksum else None
-    told = (
-        number, ref.id, ref.path, ref.version, ref.identity, ref.size if content is None else len(content), ref.media_type, ref.modified_at,
-        ref.created_at, ref.url, checksum, None,
-    )  # fmt: skip
+    size, stream, digest = (ref.size, None, None) if content is None else (len(content), ref.stream, sha256(content).digest())
     # A record without its fields is none: it is fetched like a file.
-    return (*told, None, None) if content is None else (*told, ref.stream, sha256(content).digest())
+    return (
+        number, ref.id, path, ref.version, ref.identity, size, ref.media_type, ref.modified_at, ref.created_at, ref.url, checksum,
+        folder, ref.locator, acl, None, stream, digest,
+    )  # fmt: skip
 
 
-def _planner(tx: Transaction, state: str) -> None:
-    tx.execute("SELECT " + ", ".join(f"set_config('{name}', '{state}', true)" for name in _PROBE))
+def _skipped_row(number: int, item: Skipped, path: str, folder: str | None) -> tuple[object, ...]:
+    nothing = (None, None)
+    return (number, item.id, path, "", *nothing, "application/octet-stream", *nothing, *nothing, folder, *nothing, item.reason, *nothing)
 
 
 # `page` is what is being written, `named` what the snapshot named so far (some of it twice), `unnamed` the ids of files it did not.
@@ -141,27 +156,37 @@ _TABLES = f"""
 # Bytes that came along (sha256 is known) say by themselves whether they are others, whatever the version is. Those that an item
 # is known by stay known where it is named once more without them. A record is made into a document again where it was deleted: how
 # that is done may have changed while nobody looked at it.
-_MERGE = """
-    WITH differing AS (
-        SELECT p.*, f.id AS known, f.status AS was
+#
+# A locator that differs and nothing else does is written down aside: whoever has claimed the row keeps it.
+_DIFFERS = """
+    f.id IS NULL OR f.status = 'deleted' OR (p.reason IS NOT NULL AND f.reason IS DISTINCT FROM p.reason)
+    OR (p.path, p.version, p.identity, coalesce(p.size, f.size), p.media_type, p.source_modified_at, p.url, p.folder, p.acl)
+       IS DISTINCT FROM (f.path, f.version, f.identity, f.size, f.media_type, f.source_modified_at, f.url, f.folder, f.acl)
+    OR (p.sha256 IS NOT NULL AND (p.sha256, p.stream) IS DISTINCT FROM (f.sha256, f.stream))
+"""
+_MERGE = f"""
+    WITH found AS (
+        SELECT p.*, f.id AS known, f.status AS was, ({_DIFFERS}) IS NOT TRUE AS aside
         FROM page p LEFT JOIN files f ON f.endpoint_id = %(endpoint)s AND f.external_id = p.external_id
-        WHERE f.id IS NULL OR f.status = 'deleted' OR (p.reason IS NOT NULL AND f.reason IS DISTINCT FROM p.reason)
-           OR (p.path, p.version, p.identity, coalesce(p.size, f.size), p.media_type, p.source_modified_at, p.url)
-              IS DISTINCT FROM (f.path, f.version, f.identity, f.size, f.media_type, f.source_modified_at, f.url)
-           OR (p.sha256 IS NOT NULL AND (p.sha256, p.stream) IS DISTINCT FROM (f.sha256, f.stream))
+        WHERE p.locator IS DISTINCT FROM f.locator OR {_DIFFERS}
+    ), differing AS (
+        SELECT * FROM found WHERE NOT aside
+    ), located AS (
+        UPDATE files f SET locator = l.locator FROM (SELECT known, locator FROM found WHERE aside ORDER BY known) l WHERE f.id = l.known
     ), written AS (
         INSERT INTO files AS f (tenant_id, endpoint_id, external_id, path, version, identity, size, media_type, source_modified_at,
                                 source_created_at, url, checksum, window_day, status, planned, reason, stream, inline, sha256, first_sync,
-                                first_seen_at, changed_at)
+                                first_seen_at, changed_at, folder, locator, acl)
         SELECT %(tenant)s, %(endpoint)s, external_id, path, version, identity, size, media_type, source_modified_at, source_created_at, url, checksum,
                (coalesce(source_modified_at, source_created_at, %(now)s) AT TIME ZONE %(tz)s)::date,
                CASE WHEN reason IS NOT NULL THEN 'skipped' WHEN stream IS NOT NULL AND %(note)s THEN 'extracted'
                     WHEN sha256 IS NOT NULL THEN 'stored' ELSE 'listed' END, (stream IS NOT NULL AND %(note)s)::int, reason,
-               stream, sha256 IS NOT NULL, sha256, %(sync)s, %(now)s, %(now)s
+               stream, sha256 IS NOT NULL, sha256, %(sync)s, %(now)s, %(now)s, folder, locator, acl
         FROM differing ORDER BY known
         ON CONFLICT (endpoint_id, external_id) DO UPDATE SET
             path = excluded.path, version = excluded.version, identity = excluded.identity, media_type = excluded.media_type,
             source_modified_at = excluded.source_modified_at, source_created_at = excluded.source_created_at, url = excluded.url,
+            folder = excluded.folder, locator = excluded.locator, acl = excluded.acl,
             checksum = excluded.checksum, size = coalesce(excluded.size, CASE WHEN f.version = excluded.version THEN f.size END),
             sha256 = coalesce(excluded.sha256, CASE WHEN f.version = excluded.version THEN f.sha256 END),
             stream = CASE WHEN excluded.inline THEN excluded.stream WHEN f.version = excluded.version THEN f.stream END,

@@ -349,7 +349,7 @@ _UPSERT_ENDPOINT = """
         name = excluded.name, settings = excluded.settings, schedule = excluded.schedule, sinks = excluded.sinks, extraction = excluded.extraction,
         max_delete_share = excluded.max_delete_share, max_failed_share = excluded.max_failed_share, paused = excluded.paused,
         next_due_at = CASE WHEN e.schedule IS DISTINCT FROM excluded.schedule OR e.removed_at IS NOT NULL THEN excluded.next_due_at ELSE e.next_due_at END,
-        removed_at = NULL,
+        removed_at = NULL, subscribe_at = CASE WHEN e.settings IS DISTINCT FROM excluded.settings THEN NULL ELSE e.subscribe_at END,
         updated_at = CASE WHEN (e.name, e.settings, e.schedule, e.sinks, e.extraction, e.max_delete_share, e.max_failed_share, e.paused, e.removed_at)
                           IS DISTINCT FROM (excluded.name, excluded.settings, excluded.schedule, excluded.sinks, excluded.extraction,
                                             excluded.max_delete_share, excluded.max_failed_share, excluded.paused, NULL)

@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from connector_pipelines.net.postgres import borrowed, connect, open_pool, postgres_errors, storable
 from connector_pipelines.store.catalog.schema import APP_ROLE, OPERATOR_ROLE
 
-__all__ = ["Database", "Transaction", "copy_into", "integers", "scoped"]
+__all__ = ["Database", "Transaction", "by_index", "copy_into", "integers", "scoped"]
+
+_READS_WHOLE = ("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_bitmapscan")
 
 Transaction = Connection[DictRow]
 """An open transaction that has stepped down to one of our two roles. Rows are dicts."""
@@ -70,6 +72,14 @@ def scoped(connection: Connection[Any], tenant_id: str | None) -> Iterator[Trans
         yield connection
 
 
+@contextmanager
+def by_index(tx: Transaction) -> Iterator[None]:
+    """In the block, rows that are joined are found one by one, by an index: for a few of many, of which there may be no statistics yet."""
+    _plan(tx, "off")
+    yield
+    _plan(tx, "on")
+
+
 def copy_into(tx: Transaction, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]], like: str | None = None) -> None:
     """Fill the temporary table `table` (made `ON COMMIT DROP` with `like`'s column definitions) by COPY.
 
@@ -94,3 +104,7 @@ def copy_into(tx: Transaction, table: str, columns: Sequence[str], rows: Iterabl
 def integers(values: Iterable[int]) -> str:
     """An array of integers as Postgres reads one (``%s::bigint[]``): for thousands of them a tenth of what psycopg takes for a list."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+def _plan(tx: Transaction, state: str) -> None:
+    tx.execute("SELECT " + ", ".join(f"set_config('{name}', '{state}', true)" for name in _READS_WHOLE))

@@ -40,7 +40,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """One thing a sink is to be told. `put` false means: hold nothing. `document_id` None: it never was a document."""
+    """One thing a sink is to be told. `put` false means: hold nothing. `document_id` None: it never was a document.
+
+    `holds` is the digest of what the sink is known to hold for it, where that is known: who claims it takes that knowledge along.
+    """
 
     file_id: int
     generation: int
@@ -50,6 +53,7 @@ class Owed:
     path: str
     attempts: int
     chunks: int
+    holds: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +141,16 @@ def claim(
     require_alive(tx, worker)
     rows = tx.execute(
         f"""WITH taken AS (
-                SELECT d.file_id, d.sink, f.generation, f.status = 'extracted' AND {WANTED} AS put, f.window_day, f.path
+                SELECT d.file_id, d.sink, f.generation, f.status = 'extracted' AND {WANTED} AS put, f.window_day, f.path,
+                       CASE WHEN d.status = 'delivered' THEN d.digest END AS holds
                 FROM deliveries d JOIN files f ON f.id = d.file_id
                 WHERE d.endpoint_id = %(endpoint)s AND d.sink = %(sink)s AND d.owed AND ({OWED}) AND (d.retry_at IS NULL OR d.retry_at <= %(now)s)
                   AND f.window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
                   AND (d.claimed_by IS NULL OR d.claimed_by NOT IN {ALIVE})
                 ORDER BY d.file_id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED)
-            UPDATE deliveries d SET claimed_by = %(worker)s, status = CASE WHEN t.put AND d.status = 'removed' THEN 'pending' ELSE d.status END
+            UPDATE deliveries d SET claimed_by = %(worker)s, digest = NULL, status = CASE WHEN t.put AND d.status = 'removed' THEN 'pending' ELSE d.status END
             FROM taken t LEFT JOIN documents x ON x.file_id = t.file_id WHERE d.file_id = t.file_id AND d.sink = t.sink
-            RETURNING d.file_id, t.generation, t.put, t.window_day AS day, t.path, d.attempts,
+            RETURNING d.file_id, t.generation, t.put, t.window_day AS day, t.path, d.attempts, t.holds,
                       x.id::text AS document_id, coalesce(x.chunk_count, 0) AS chunks""",
         {
             "endpoint": endpoint.id, "sink": sink, "first": days.first, "last": days.last, "now": now, "worker": worker.id, "limit": limit,
@@ -163,7 +168,7 @@ def documents(tx: Transaction, endpoint: Endpoint, owed: Sequence[Owed]) -> tupl
     wanted = {o.file_id: o for o in owed}
     rows = tx.execute(
         """SELECT f.id AS file_id, f.generation, f.status, f.path, coalesce(x.url, f.url) AS url, f.source_modified_at, x.id::text AS document_id, x.title, x.content_type,
-                  CASE WHEN f.root_id IS NULL THEN x.acl ELSE (SELECT r.acl FROM documents r WHERE r.file_id = f.root_id) END AS acl,
+                  f.acl,
                   x.metadata || CASE WHEN p.id IS NULL THEN '{}' ELSE jsonb_build_object('part_of', p.path) END AS metadata,
                   (SELECT jsonb_agg(jsonb_build_array(c.text, encode(c.content_hash, 'hex'), c.place) ORDER BY c.ordinal) FROM chunks c
                    WHERE c.document_id = x.id) AS chunks
@@ -198,23 +203,39 @@ def save_embeddings(tx: Transaction, tenant_id: str, model: str, found: Mapping[
     tx.execute("DROP TABLE embedded")
 
 
-def save(tx: Transaction, sink: str, told: Sequence[Owed], now: datetime) -> None:
-    """The sink has been told these; what changed meanwhile stays owed, because its generation differs."""
-    files = integers(o.file_id for o in told)
+def save(
+    tx: Transaction,
+    sink: str,
+    told: Sequence[Owed],
+    now: datetime,
+    *,
+    digests: Mapping[int, bytes] | None = None,
+    alike: Sequence[Owed] = (),
+) -> None:
+    """The sink has been told these, and holds the `alike` as they are already; what changed meanwhile stays owed, because its generation differs.
+
+    Args:
+        digests: By file, of what the sink holds now.
+    """
+    files = integers(o.file_id for o in (*told, *alike))
     _lock(tx, sink, files)
-    alike: dict[tuple[int, bool], list[int]] = {}
-    for one in told:
-        alike.setdefault((one.generation, one.put), []).append(one.file_id)
+    same: dict[tuple[int, bool, bool], list[int]] = {}
+    for some, was_told in ((told, True), (alike, False)):
+        for one in some:
+            same.setdefault((one.generation, one.put, was_told), []).append(one.file_id)
     tx.execute("SELECT set_config('enable_seqscan', 'off', true)")
-    for (generation, put), some in alike.items():
+    for (generation, put, was_told), ids in same.items():
         # By the key, row by row: to join what was told, a planner without statistics reads the tables whole for each batch. Only the
         # key is an index by file, and by sink it must not go.
         tx.execute(
-            """UPDATE deliveries d SET status = %(status)s, generation = %(generation)s, delivered_at = %(now)s, attempts = 0, retry_at = NULL,
-                      claimed_by = NULL, owed = (SELECT f.generation FROM files f WHERE f.id = d.file_id) <> %(generation)s
+            f"""UPDATE deliveries d SET status = %(status)s, generation = %(generation)s, attempts = 0, retry_at = NULL, claimed_by = NULL,
+                      {"delivered_at = %(now)s, told = NULL" if was_told else "told = coalesce(d.told, d.generation)"},
+                      digest = {"(%(digests)s::bytea[])[array_position(%(files)s::bigint[], d.file_id)]" if digests else "NULL"},
+                      owed = (SELECT f.generation FROM files f WHERE f.id = d.file_id) <> %(generation)s
                WHERE d.file_id = ANY(%(files)s::bigint[]) AND d.sink || '' = %(sink)s""",
             {
-                "status": "delivered" if put else "removed", "generation": generation, "now": now, "files": integers(some), "sink": sink,
+                "status": "delivered" if put else "removed", "generation": generation, "now": now, "files": integers(ids), "sink": sink,
+                "digests": [(digests or {}).get(each) for each in ids],
             },
         )  # fmt: skip
     tx.execute("SELECT set_config('enable_seqscan', 'on', true)")
@@ -256,9 +277,9 @@ def redeliver(tx: Transaction, endpoint: Endpoint, sink: str, days: DayRange) ->
 
 
 def held(tx: Transaction, endpoint: Endpoint, sink: str) -> dict[str, int]:
-    """What the catalog believes the sink holds: generation by document id."""
+    """What the catalog believes the sink holds: the generation it was told, by document id."""
     rows = tx.execute(
-        """SELECT x.id::text AS id, d.generation FROM deliveries d JOIN documents x ON x.file_id = d.file_id
+        """SELECT x.id::text AS id, coalesce(d.told, d.generation) AS generation FROM deliveries d JOIN documents x ON x.file_id = d.file_id
            WHERE d.endpoint_id = %s AND d.sink = %s AND d.status = 'delivered'""",
         [endpoint.id, sink],
     ).fetchall()

@@ -58,6 +58,7 @@ class Arrived:
         delivery_id: The sender's name for it, or one made of what it says.
         payload: JSON.
         named: Whether a call of the same id is the same delivery. Otherwise it merely says the same, and is owed again.
+        subscription_id: The subscription that told it, whose endpoint alone is owed it; None: every endpoint of the connector.
     """
 
     tenant_id: str
@@ -66,6 +67,7 @@ class Arrived:
     payload: Any = field(repr=False)
     received_at: datetime
     named: bool
+    subscription_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def receivers(tx: Transaction) -> list[Receiver]:
 
 
 def keep(tx: Transaction, arrived: Sequence[Arrived]) -> int:
-    """Store the calls, and owe each to every endpoint of its connector; how many were news.
+    """Store the calls, and owe each to the endpoint it is for, or to every one of its connector; how many were news.
 
     Needs a tenant's transaction; it is handed on from tenant to tenant where there are several.
     """
@@ -168,17 +170,21 @@ def count_refusals(tx: Transaction, refused: Iterable[Refused]) -> None:
 
 # A call of an id that is known is the same delivery made again, unless its sender gave it no name: then it is owed once more.
 _KEEP = """
-    WITH kept AS (
+    WITH arrived AS (
+        SELECT * FROM unnest(%(connectors)s::uuid[], %(ids)s::text[], %(payloads)s::jsonb[], %(times)s::timestamptz[], %(subscriptions)s::uuid[])
+               AS a(connector_id, delivery_id, payload, received_at, subscription_id)
+    ), kept AS (
         INSERT INTO webhook_inbox AS i (tenant_id, connector_id, delivery_id, payload, received_at)
-        SELECT %(tenant)s, a.* FROM unnest(%(connectors)s::uuid[], %(ids)s::text[], %(payloads)s::jsonb[], %(times)s::timestamptz[])
-               AS a(connector_id, delivery_id, payload, received_at)
+        SELECT %(tenant)s, a.connector_id, a.delivery_id, a.payload, a.received_at FROM arrived a
         WHERE EXISTS (SELECT FROM connectors c WHERE c.id = a.connector_id)
         ON CONFLICT (connector_id, delivery_id) DO UPDATE
             SET told = i.told + 1, received_at = excluded.received_at, done_at = NULL WHERE i.delivery_id = ANY(%(unnamed)s)
-        RETURNING id, connector_id, told
+        RETURNING id, connector_id, delivery_id, told
     ), owing AS (
         INSERT INTO notifications_owed AS o (endpoint_id, inbox_id, tenant_id, told)
-        SELECT e.id, k.id, %(tenant)s, k.told FROM kept k JOIN endpoints e ON e.connector_id = k.connector_id AND e.removed_at IS NULL
+        SELECT e.id, k.id, %(tenant)s, k.told FROM kept k JOIN arrived a USING (connector_id, delivery_id)
+        JOIN endpoints e ON e.connector_id = k.connector_id AND e.removed_at IS NULL
+        WHERE a.subscription_id IS NULL OR EXISTS (SELECT FROM subscriptions s WHERE s.id = a.subscription_id AND s.endpoint_id = e.id)
         ON CONFLICT (endpoint_id, inbox_id) DO UPDATE SET told = excluded.told
     )
     SELECT count(*) AS news FROM kept
@@ -192,6 +198,7 @@ def _keep(tx: Transaction, tenant_id: str, arrived: Sequence[Arrived]) -> int:
         "ids": [storable(one.delivery_id) for one in arrived],
         "payloads": [Jsonb(storable_json(one.payload)) for one in arrived],
         "times": [one.received_at for one in arrived],
+        "subscriptions": [one.subscription_id for one in arrived],
         "unnamed": [one.delivery_id for one in arrived if not one.named],
     }
     row = tx.execute(_KEEP, values).fetchone()

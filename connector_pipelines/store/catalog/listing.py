@@ -12,17 +12,19 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from connector_pipelines.core.errors import ConnectorError, with_code
-from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Skipped, Unlistable, Upserted
+from connector_pipelines.core.access import Acl
+from connector_pipelines.core.types import Change, ChangePage, Checksum, Cursor, Deleted, FileRef, Folder, Skipped, Unlistable, Upserted
 from connector_pipelines.net.postgres import postgres_errors, storable
 from connector_pipelines.store.catalog import records
+from connector_pipelines.store.catalog._gone import delete_files, find_gone
 from connector_pipelines.store.catalog._landing import PACK_BYTES, Land, land_contents
 from connector_pipelines.store.catalog._moved import rejoin_moved
-from connector_pipelines.store.catalog._named import absent_below, last_of_each, make_tables, merge
+from connector_pipelines.store.catalog._named import empty_page, last_of_each, make_tables, merge, pieces
+from connector_pipelines.store.catalog._tree import follow, forget, forget_unnamed, place
+from connector_pipelines.store.catalog._unlisted import note_unlisted, resolve_all_but, resolve_at
 from connector_pipelines.store.catalog.configuration import Endpoint
 from connector_pipelines.store.catalog.database import Database, Transaction, scoped
-from connector_pipelines.store.catalog.failures import ItemFailure, record_failures
-from connector_pipelines.store.catalog.parts import delete_parts, take_along
+from connector_pipelines.store.catalog.parts import take_along
 
 __all__ = ["Absent", "Land", "Listing", "PageCounts", "content_bytes", "open_listing"]
 
@@ -41,7 +43,7 @@ _DELETE_FLOOR = 10
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """What was written changed. `unchanged` were named and are as they were."""
+    """What was written changed, by name or with a folder above. `unchanged` were named and are as they were."""
 
     new: int = 0
     changed: int = 0
@@ -50,6 +52,9 @@ class PageCounts:
     skipped: int = 0
     deleted: int = 0
     unlistable: int = 0
+
+    def __add__(self, other: PageCounts) -> PageCounts:
+        return PageCounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class Listing:
         self._land, self._seconds, self._note = land, seconds, note
         self.noted: Counter[date] = Counter()
         self._unlistable: list[str] = []
+        self._resumable = True
         self._gathered: list[Change] = []
         self._bytes = 0
         self._since: float | None = None
@@ -151,18 +157,19 @@ class Listing:
     def finish_snapshot(self, gone: Sequence[str], cursor: Cursor) -> int:
         """Mark what is gone and store the snapshot's cursor, in one transaction; how many were deleted.
 
-        A snapshot with parts that could not be enumerated proves nothing and stores no cursor: the next pass begins where
-        this one did.
+        A snapshot with parts that could not be enumerated proves nothing of them, and stores no cursor: the next pass begins where
+        this one did. But for parts that the cursor remembers: what reads on from there tries them again.
         """
         with scoped(self._connection, self._endpoint.tenant_id) as tx:
-            deleted = _delete(tx, self._endpoint.id, gone, self._now)
+            deleted = delete_files(tx, self._endpoint.id, gone, self._now)
+            forget_unnamed(tx, self._endpoint.id, list(map(storable, self._unlistable)))
             tx.execute(
                 """UPDATE endpoints SET held_deletions = NULL, deletions_approved = false,
                           swept_at = CASE WHEN %s THEN %s ELSE swept_at END WHERE id = %s""",
                 [self.complete, self._now, self._endpoint.id],
             )
-            _resolve_listing_failures(tx, self._endpoint.id, self._unlistable)
-            if self.complete:
+            resolve_all_but(tx, self._endpoint.id, self._unlistable)
+            if self._resumable:
                 self._set_cursor(tx, cursor)
             return deleted
 
@@ -239,31 +246,53 @@ class Listing:
         ).fetchall()
 
     def _write(self, tx: Transaction, changes: Sequence[Change]) -> PageCounts:
+        """Write a batch, by this rule:
+
+        1. Of what is said of an item, the last is what counts. Only a folder that is told again after it was gone is two things: what came
+           before is written first, as if it had come on a page of its own.
+        2. Folders and files are put where they are now. Whatever lies below a folder with another path follows it.
+        3. Then what lies below folders that are gone goes, as the tree is now; and what lies below a folder all of which was named
+           (`Below`), and was not, but for what came since: itself, or with a folder that came there since.
+
+        So it does not matter where a feed is cut into batches, if a folder that comes anew, or that was gone for a while, is told with all
+        that lies in it.
+        """
+        counts = PageCounts()
+        for piece in pieces(changes):
+            counts += self._write_piece(tx, piece)
+            empty_page(tx)
+        return counts
+
+    def _write_piece(self, tx: Transaction, changes: Sequence[Change]) -> PageCounts:
         last = last_of_each(changes)
-        items = [c for c in last if not isinstance(c, Deleted)]
+        placed = place(tx, self._endpoint, [c for c in last if isinstance(c, Folder)], snapshot=self._snapshot)
+        items = [c for c in last if isinstance(c, (Upserted, Skipped))]
         note = self._note and records.unrendered(tx, self._endpoint)
-        merged = merge(tx, self._endpoint, self._sync_id, self._now, items, snapshot=self._snapshot, note=note)
+        merged = merge(tx, self._endpoint, self._sync_id, self._now, items, placed=placed, snapshot=self._snapshot, note=note)
         if merged.unlanded:
             contents = [(n, content) for n in merged.unlanded if (content := _content(items[n])) is not None]
             land_contents(tx, self._endpoint, self._now, contents, self._land)
         if merged.noted:
             self.noted.update(records.save_noted(tx, self._endpoint, merged.noted, self._now))
-        take_along(tx, merged.rewritten, self._now)
-        gone = [c.id for c in last if isinstance(c, Deleted)]
-        gone += absent_below(tx, self._endpoint.id, changes)
-        deleted = _delete(tx, self._endpoint.id, gone, self._now) if gone else 0
-        unlistable = [c for c in changes if isinstance(c, Unlistable)]
-        self._note_unlistable(tx, unlistable)
+        followed = follow(tx, self._endpoint, placed, self._now)
+        take_along(tx, [*merged.rewritten, *followed], self._now)
+        gone = find_gone(tx, self._endpoint.id, changes, [c.id for c in last if isinstance(c, Deleted)])
+        deleted = delete_files(tx, self._endpoint.id, gone.files, self._now) if gone.files else 0
+        forget(tx, self._endpoint.id, gone.folders)
+        resolve_at(tx, self._endpoint.id, [*placed.left, *gone.settled], self._now)
         written = merged.new + merged.changed + merged.restored
         return PageCounts(
-            new=merged.new, changed=merged.changed, restored=merged.restored, unchanged=len(items) - written,
-            skipped=sum(isinstance(c, Skipped) for c in items), deleted=deleted, unlistable=len(unlistable),
+            new=merged.new, changed=merged.changed + len(followed), restored=merged.restored, unchanged=len(items) - written,
+            skipped=sum(isinstance(c, Skipped) for c in items), deleted=deleted, unlistable=self._note_unlistable(tx, changes),
         )  # fmt: skip
 
-    def _note_unlistable(self, tx: Transaction, parts: Sequence[Unlistable]) -> None:
+    def _note_unlistable(self, tx: Transaction, changes: Sequence[Change]) -> int:
+        """A delta's part is closed by the folder's own `Below`, by its end, or by another path; a snapshot's by the end of the next one."""
+        parts = [c for c in changes if isinstance(c, Unlistable)]
         self._unlistable += [p.path for p in parts]
-        failures = [ItemFailure(item=p.path or "/", stage="listing", error=_unlistable_error(p)) for p in parts]
-        record_failures(tx, self._endpoint, failures, self._now)
+        self._resumable = self._resumable and all(p.remembered for p in parts)
+        note_unlisted(tx, self._endpoint, parts, self._now)
+        return len(parts)
 
     def _set_cursor(self, tx: Transaction, cursor: Cursor) -> None:
         # Where somebody gave the endpoint other settings meanwhile, the cursor belongs to what it no longer is.
@@ -311,33 +340,11 @@ def ref_of(row: Any) -> FileRef:
         url=row["url"],
         checksum=Checksum(*checksum.split(":", 1)) if checksum else None,
         stream=row["stream"],
+        parent=row["folder"],
+        locator=row["locator"],
+        acl=None if row["acl"] is None else Acl.from_json(row["acl"]),
     )
 
 
 def _content(change: Change) -> bytes | None:
     return change.content if isinstance(change, Upserted) else None
-
-
-def _unlistable_error(part: Unlistable) -> ConnectorError:
-    return with_code(part.code, part.message)
-
-
-def _delete(tx: Transaction, endpoint_id: str, external_ids: Sequence[str], now: datetime) -> int:
-    found = tx.execute(
-        """WITH gone AS (SELECT id FROM files WHERE endpoint_id = %(endpoint)s AND external_id = ANY(%(ids)s) AND status <> 'deleted'
-                          ORDER BY id FOR UPDATE)
-           UPDATE files f SET status = 'deleted', reason = NULL, deleted_at = %(now)s, changed_at = %(now)s, generation = generation + 1,
-                  attempts = 0, retry_at = NULL, claimed_by = NULL
-           FROM gone WHERE f.id = gone.id RETURNING f.id""",
-        {"endpoint": endpoint_id, "ids": list(map(storable, external_ids)), "now": now},
-    ).fetchall()
-    tx.execute("UPDATE failures SET resolved_at = %s WHERE file_id = ANY(%s) AND resolved_at IS NULL", [now, [r["id"] for r in found]])
-    delete_parts(tx, [r["id"] for r in found], now)
-    return len(found)
-
-
-def _resolve_listing_failures(tx: Transaction, endpoint_id: str, unlistable: Sequence[str]) -> None:
-    tx.execute(
-        """UPDATE failures SET resolved_at = now() WHERE endpoint_id = %s AND stage = 'listing' AND resolved_at IS NULL AND item <> ALL(%s)""",
-        [endpoint_id, [p or "/" for p in unlistable]],
-    )

@@ -69,7 +69,7 @@ def delete_parts(tx: Transaction, parents: Sequence[int], now: datetime) -> None
 
 
 def take_along(tx: Transaction, parents: Sequence[int], now: datetime) -> None:
-    """After these files were changed at their source: what is inside has their new path, address and day, or goes with one left out."""
+    """After these files were changed at their source: what is inside has their new path, address, readers and day, or goes with one left out."""
     if not parents:
         return
     holding = tx.execute(
@@ -161,7 +161,7 @@ _VANISHED = """
 _CHANGED = """
     UPDATE files f SET
         sha256 = p.sha256, version = encode(p.sha256, 'hex'), size = p.size, media_type = p.media_type,
-        path = parent.path || '/' || f.part_name, url = parent.url, window_day = parent.window_day,
+        path = parent.path || '/' || f.part_name, url = parent.url, acl = parent.acl, window_day = parent.window_day,
         source_modified_at = coalesce(p.source_modified_at, parent.source_modified_at),
         status = CASE WHEN EXISTS (SELECT FROM documents x WHERE x.file_id = f.id AND x.sha256 = p.sha256 AND x.media_type = p.media_type
                                         AND NOT x.read_again) THEN 'extracted' ELSE 'stored' END,
@@ -174,11 +174,11 @@ _CHANGED = """
 """
 
 _ADDED = """
-    INSERT INTO files (tenant_id, endpoint_id, parent_id, root_id, depth, part_name, path, version, size, media_type, source_modified_at, url,
+    INSERT INTO files (tenant_id, endpoint_id, parent_id, root_id, depth, part_name, path, version, size, media_type, source_modified_at, url, acl,
                        window_day, sha256, status, first_sync, first_seen_at, changed_at)
     SELECT parent.tenant_id, parent.endpoint_id, parent.id, coalesce(parent.root_id, parent.id), parent.depth + 1, p.part_name,
            parent.path || '/' || p.part_name, encode(p.sha256, 'hex'), p.size, p.media_type,
-           coalesce(p.source_modified_at, parent.source_modified_at), parent.url, parent.window_day, p.sha256, 'stored', parent.first_sync, %(now)s, %(now)s
+           coalesce(p.source_modified_at, parent.source_modified_at), parent.url, parent.acl, parent.window_day, p.sha256, 'stored', parent.first_sync, %(now)s, %(now)s
     FROM found_parts p JOIN files parent ON parent.id = p.parent_id
     WHERE parent.id = ANY(%(parents)s)
       AND NOT EXISTS (SELECT FROM files f WHERE f.parent_id = p.parent_id AND f.part_name = p.part_name AND f.parent_id = ANY(%(parents)s))
@@ -196,14 +196,14 @@ _DELETE = """
 # One level. Who is as it should be has nothing inside that is not.
 _FOLLOW = """
     WITH following AS (
-        SELECT f.id, p.path || '/' || f.part_name AS path, p.url, p.window_day
+        SELECT f.id, p.path || '/' || f.part_name AS path, p.url, p.acl, p.window_day
         FROM files f JOIN files p ON p.id = f.parent_id
         WHERE f.parent_id = ANY(%(parents)s) AND p.id = ANY(%(parents)s) AND f.status <> 'deleted'
-          AND (f.path, f.url, f.window_day) IS DISTINCT FROM (p.path || '/' || f.part_name, p.url, p.window_day)
+          AND (f.path, f.url, f.acl, f.window_day) IS DISTINCT FROM (p.path || '/' || f.part_name, p.url, p.acl, p.window_day)
         ORDER BY f.id FOR NO KEY UPDATE OF f
     )
-    UPDATE files f SET path = t.path, url = t.url, window_day = t.window_day, changed_at = %(now)s, claimed_by = NULL,
-           generation = f.generation + ((f.path, f.url) IS DISTINCT FROM (t.path, t.url))::int
+    UPDATE files f SET path = t.path, url = t.url, acl = t.acl, window_day = t.window_day, changed_at = %(now)s, claimed_by = NULL,
+           generation = f.generation + ((f.path, f.url, f.acl) IS DISTINCT FROM (t.path, t.url, t.acl))::int
     FROM following t WHERE f.id = t.id AND f.parent_id = ANY(%(parents)s) RETURNING f.id
 """
 

@@ -296,7 +296,7 @@ _NOTED = f"""
 
 _OWED_RECORDS = f"""
     SELECT d.file_id, f.generation, f.status = 'extracted' AND {WANTED} AS put, x.id::text, f.window_day, f.path, d.attempts, 0,
-           f.stream, x.title, f.media_type, coalesce(x.url, f.url), f.source_modified_at, x.acl, b.key, coalesce(b.position, 0), coalesce(b.size, 0),
+           f.stream, x.title, f.media_type, coalesce(x.url, f.url), f.source_modified_at, f.acl, b.key, coalesce(b.position, 0), coalesce(b.size, 0),
            d.status = 'removed' AND f.status = 'extracted' AND {WANTED} AS back
     FROM deliveries d JOIN files f ON f.id = d.file_id LEFT JOIN documents x ON x.file_id = f.id
     LEFT JOIN blobs b ON b.tenant_id = f.tenant_id AND b.sha256 = f.sha256

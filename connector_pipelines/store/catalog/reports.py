@@ -93,6 +93,7 @@ class EndpointStatus:
         sinks: By sink name: delivered, failed and owed documents; where it keeps records alone, others are `not_kept`.
         notifications: What webhooks told and no sync has looked at yet.
         refused: Calls of the connector's webhook that were refused today and yesterday (UTC), by reason.
+        subscriptions: How many are open and failing, and why the first fails (`error`); None where the connector's webhook is not its kind's.
     """
 
     slug: str
@@ -118,6 +119,7 @@ class EndpointStatus:
     last_error: Mapping[str, Any] | None
     notifications: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    subscriptions: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +261,11 @@ _STATUS = f"""
            coalesce(s.sinks, '{{}}') AS sinks, (SELECT count(*) FROM notifications_owed o WHERE o.endpoint_id = e.id) AS notifications,
            coalesce((SELECT jsonb_object_agg(reason, calls) FROM (
                SELECT reason, sum(calls) AS calls FROM webhook_refusals w
-               WHERE w.connector_id = k.id AND w.day >= (now() AT TIME ZONE 'UTC')::date - 1 GROUP BY reason) g), '{{}}') AS refused, e.synced_at, CASE WHEN {WAITS_FOR_SOURCE} THEN NULL ELSE e.next_due_at END AS next_due_at, e.retry_at, e.held_deletions,
+               WHERE w.connector_id = k.id AND w.day >= (now() AT TIME ZONE 'UTC')::date - 1 GROUP BY reason) g), '{{}}') AS refused,
+           CASE WHEN k.webhook->'verify'->>'type' = 'source' THEN (
+               SELECT jsonb_build_object('open', count(*) FILTER (WHERE s.state = 'open' AND s.expires_at > now()), 'failing', count(*) FILTER (WHERE s.state = 'failed'),
+                                         'error', coalesce(e.subscribe_error, (array_agg(s.last_error) FILTER (WHERE s.state = 'failed'))[1]))
+               FROM subscriptions s WHERE s.endpoint_id = e.id) END AS subscriptions, e.synced_at, CASE WHEN {WAITS_FOR_SOURCE} THEN NULL ELSE e.next_due_at END AS next_due_at, e.retry_at, e.held_deletions,
            coalesce(e.last_error, CASE WHEN k.status = 'error' THEN k.last_error END) AS last_error
     FROM endpoints e JOIN connectors k ON k.id = e.connector_id JOIN tenants t ON t.id = e.tenant_id
     LEFT JOIN LATERAL (

@@ -67,8 +67,12 @@ _FORGOTTEN = {
     "webhook_inbox": """webhook_inbox i WHERE coalesce(i.done_at, i.received_at) < %(history)s
         AND NOT EXISTS (SELECT FROM notifications_owed o WHERE o.inbox_id = i.id)""",
     "webhook_refusals": "webhook_refusals WHERE day < (%(history)s::timestamptz AT TIME ZONE 'UTC')::date",
+    # Those of kinds that nobody looks after any more.
+    "subscriptions": "subscriptions WHERE coalesce(closed_at, expires_at) < %(history)s",
     "outbox": "outbox WHERE sent_at < %(history)s",
     "rate_limits": "rate_limits WHERE updated_at < %(history)s AND coalesce(paused_until < now(), true)",
+    # Of users that a connector acted for: it fetches another when it does so again.
+    "tokens": "tokens WHERE subject <> '' AND greatest(expires_at, failed_at, stored_at, asked_at) < %(history)s",
     "circuits": "circuits WHERE updated_at < %(history)s",
     # Only when every sink was told: else nobody would know any more that it is to be removed there.
     "files": """files f WHERE f.status = 'deleted' AND f.deleted_at < %(history)s

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APP_ROLE", "HEAD", "OPERATOR_ROLE", "current_revision", "downgrade", "ensure", "upgrade"]
 
-HEAD = "0009"
+HEAD = "0012"
 """The newest revision; a test holds it against the folder."""
 
 APP_ROLE = "connector_pipelines_app"

@@ -17,8 +17,11 @@ __all__ = [
 ]  # fmt: skip
 
 SealedTable = Literal["secrets", "tokens"]
-SEALED_TABLES: Mapping[SealedTable, str] = {"secrets": "name", "tokens": "connector_id"}
-"""Tables with `key_id` and `sealed`, and the column that names a row."""
+SEALED_TABLES: Mapping[SealedTable, str] = {
+    "secrets": "name",
+    "tokens": "(connector_id || CASE WHEN subject = '' THEN '' ELSE '/' || subject END)",
+}
+"""Tables with `key_id` and `sealed`, and what names a row: with the table's name before it, its place in `store.sealing`."""
 
 
 @dataclass(frozen=True, slots=True)

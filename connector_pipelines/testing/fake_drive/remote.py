@@ -86,6 +86,6 @@ def fake_drive_process(*, tls: Tls | None = None, latency_s: float = 0.0) -> Ite
             urls = process.stdout.readline().split()
             if len(urls) != 2:
                 raise RuntimeError(f"the fake Drive did not start: exit code {process.wait(10)}")
-            yield RemoteFakeDrive(*urls, process.pid)
+            yield RemoteFakeDrive(urls[0], urls[1], process.pid)
         finally:
             process.terminate()

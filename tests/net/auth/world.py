@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,9 @@ def credentials_auth(server: OAuthServer, **more: Any) -> OAuth2Auth:
     return code_auth(server, **{"grant": {"type": "client_credentials"}} | more)
 
 
-def sign_in_person(server: OAuthServer, auth: OAuth2Auth, store: TokenStore, name: str = "CRM") -> TokenState:
+def sign_in_person(
+    server: object, auth: OAuth2Auth, store: TokenStore, name: str = "CRM", secret: Callable[[str], SecretStr] = secret
+) -> TokenState:
     """As a browser does: to the provider, and back with what it sends along."""
     attempt = begin(name, auth, REDIRECT)
     back = httpx.get(attempt.url).headers["location"]
@@ -71,7 +74,10 @@ class Kept:
 
     @property
     def store(self) -> SealedTokens:
-        return SealedTokens(self.database, Sealer(given_keys(SecretStr(self.key))), self.connector_id)
+        return self.store_of("")
+
+    def store_of(self, subject: str) -> SealedTokens:
+        return SealedTokens(self.database, Sealer(given_keys(SecretStr(self.key))), self.connector_id, subject)
 
     def row(self) -> dict[str, Any]:
         with self.database.operator() as tx:

@@ -132,6 +132,65 @@ def test_a_body_that_nothing_vouches_for_is_not_taken_up_once_some_of_it_was_han
     assert len(server.asked) == 1
 
 
+def test_a_body_without_a_validator_is_taken_up_at_the_address_that_whoever_asked_vouches_for() -> None:
+    asked_again: list[int] = []
+    with serving() as server, serving() as other, client(server.url) as http:
+
+        def again(received: int) -> str:
+            asked_again.append(received)
+            return "file" if received < 400_000 else f"{other.url}/blob?signature=2"
+
+        server.script(cut(100_000), rest(100_000, stop=400_000))
+        other.script(rest(400_000))
+        with http.download("file", params={"alt": "media"}, again=again) as found:
+            assert b"".join(found) == DATA
+
+    assert asked_again == [100_000, 400_000]
+    assert ranges(server.asked) == [(None, None), ("bytes=100000-", None)]
+    assert {asked.target for asked in server.asked} == {"/file?alt=media"}
+    assert [(asked.target, asked.headers["range"]) for asked in other.asked] == [("/blob?signature=2&alt=media", "bytes=400000-")]
+
+
+def test_what_whoever_asked_does_not_vouch_for_any_more_is_not_taken_up() -> None:
+    def moved(_: int) -> str:
+        raise errors.Mismatch("its head revision is another by now")
+
+    with serving() as server, client(server.url) as http:
+        server.script(cut(100_000))
+        with pytest.raises(errors.Mismatch, match="head revision"), http.download("file", again=moved) as found:
+            list(found)
+
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, rest(100_000, size=len(DATA) + 1)),
+        ({}, answer(206, b"z", headers={"Content-Range": f"bytes 0-0/{len(DATA)}"})),
+        ({}, answer(200, DATA[:-1])),
+        ({}, answer(416, headers={"Content-Range": "bytes */50"})),
+        (ETAG, rest(100_000, headers={"ETag": '"v2"'})),
+    ],
+)
+def test_whatever_is_vouched_for_sizes_and_validators_have_to_agree(first: dict[str, str], second: Step) -> None:
+    with serving() as server, client(server.url) as http:
+        server.script(cut(100_000, headers=first), second)
+        with pytest.raises(errors.Mismatch), http.download("file", again=lambda _: "file") as found:
+            list(found)
+
+
+def test_a_body_sent_without_its_length_is_compared_by_what_its_parts_say_of_the_whole() -> None:
+    unmeasured = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n" + DATA[:100_000] + b"\r\n"
+    with serving() as server, client(server.url) as http:
+        server.script(raw(unmeasured), rest(100_000, stop=400_000), rest(400_000))
+        with http.download("file", again=lambda _: "file") as found:
+            assert b"".join(found) == DATA
+        server.script(raw(unmeasured), rest(100_000, stop=400_000), rest(400_000, size=len(DATA) - 1))
+        with pytest.raises(errors.Mismatch), http.download("file", again=lambda _: "file") as found:
+            list(found)
+
+
 def test_without_a_byte_handed_out_it_is_asked_for_anew() -> None:
     with serving() as server, client(server.url) as http:
         server.script(cut(0), cut(0), answer(200, DATA))

@@ -204,9 +204,9 @@ def test_the_limiter_is_asked_before_each_try_and_told_of_each_answer_and_the_br
         )
         http.get("x")
 
-    assert [bucket for bucket, _ in watching.admitted] == ["app"] * 5
+    assert [buckets for buckets, _ in watching.admitted] == [("app",)] * 5
     assert [works for _, works in watching.recorded] == [False, False, False, True, True]
-    assert {circuit for circuit, _ in watching.recorded} == {f"app {server.url}"}
+    assert {circuit for circuit, _ in watching.recorded} == {f"crm/1 {server.url}"}
     assert [(told.throttled, told.retry_after_s, told.remaining, told.reset_s) for told in watching.learnt] == [
         (False, None, None, None), (True, 3.0, None, None), (False, None, 7, 30.0),
     ]  # fmt: skip

@@ -164,7 +164,7 @@ def test_an_open_circuit_is_waited_for_within_the_budget_and_nothing_is_sent() -
 
 def test_a_limiter_that_has_no_place_in_time_is_heard_at_once() -> None:
     class Full(Watching):
-        def admit(self, bucket: str, *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
+        def admit(self, buckets: tuple[str, ...], *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
             raise errors.RateLimited("full", retry_after_s=900)
 
     time = Time()

@@ -66,16 +66,18 @@ class Watching:
     """A limiter and a breaker that let everything pass, but for what is in `shut`, and note what they are told."""
 
     shut: set[str] = field(default_factory=set)
-    admitted: list[tuple[str, float]] = field(default_factory=list)
+    admitted: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
     learnt: list[Answered] = field(default_factory=list)
+    learnt_of: list[str] = field(default_factory=list)
     recorded: list[tuple[str, bool]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    def admit(self, bucket: str, *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
-        self.admitted.append((bucket, within_s))
+    def admit(self, buckets: tuple[str, ...], *, within_s: float, stop: threading.Event, at_most: float | None = None) -> None:
+        self.admitted.append((buckets, within_s))
 
     def learn(self, bucket: str, answered: Answered) -> None:
         self.learnt.append(answered)
+        self.learnt_of.append(bucket)
 
     def check(self, circuit: str) -> None:
         if any(circuit.endswith(each) for each in self.shut):
@@ -102,6 +104,7 @@ def client(
     opened = made(
         HttpOptions(base_url=url, allow_private=allow_private, **options),
         name="crm",
+        account="crm/1",
         stop=stop or time.stop,
         clock=time.clock(),
         outbound=outbound or Outbound(),

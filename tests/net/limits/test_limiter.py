@@ -47,7 +47,7 @@ class Counting(PostgresLimits):
 
 
 def admit(limits: Limits, bucket: str, within_s: float = 0.0, at_most: float | None = None) -> None:
-    limits.limiter.admit(bucket, within_s=within_s, stop=NEVER, at_most=at_most)
+    limits.limiter.admit((bucket,), within_s=within_s, stop=NEVER, at_most=at_most)
 
 
 def wait_of(limits: Limits, bucket: str) -> float:
@@ -127,7 +127,7 @@ def test_a_wait_ends_when_the_run_does(opened: Opened, bucket: str) -> None:
 
     def wait() -> None:
         with pytest.raises(Unavailable):
-            one.limiter.admit(bucket, within_s=600, stop=stop)
+            one.limiter.admit((bucket,), within_s=600, stop=stop)
         ended.append(time.monotonic())
 
     threads = [threading.Thread(target=wait) for _ in range(20)]
@@ -302,7 +302,7 @@ def test_a_thousand_threads_that_wait_do_not_keep_the_machine_busy(opened: Opene
 
     def wait() -> None:
         with pytest.raises(Unavailable):
-            one.limiter.admit(bucket, within_s=600, stop=stop)
+            one.limiter.admit((bucket,), within_s=600, stop=stop)
 
     threads = [threading.Thread(target=wait) for _ in range(1000)]
     for thread in threads:

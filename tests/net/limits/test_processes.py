@@ -55,6 +55,42 @@ def test_while_one_answer_asks_to_wait_no_process_sends_and_then_they_begin_gent
     assert {r.pid for r in server.journal if r.arrived_at > end} == pids, "each process has its turn"
 
 
+def test_a_pause_of_one_user_holds_the_workers_of_that_user_and_one_of_the_application_holds_all(
+    server: Loopback, sending: Callable[..., Any]
+) -> None:
+    """403, as Google says it, and a time: first for the user who asked, then for everybody."""
+    asked: dict[str, Request] = {}
+    users: dict[int, str] = {}
+
+    def answer(request: Request) -> Answer:
+        if len(users) < 3 or {r.pid for r in server.journal} != set(users):
+            return Answer()
+        if "narrowest" not in asked and users[request.pid] == "ann":
+            asked["narrowest"] = request
+            return Answer(403, retry_after_s=1, headers=("x-limit: narrowest",))
+        before = asked.get("narrowest")
+        is_over = before is not None and 0 < before.answered_at < request.arrived_at - 1.5
+        if is_over and "widest" not in asked and users[request.pid] == "bob":
+            asked["widest"] = request
+            return Answer(403, retry_after_s=1, headers=("x-limit: widest",))
+        return Answer()
+
+    server.answer = answer
+    with sending(*(("--user", user, "--threads", 3) for user in ("ann", "ann", "bob"))) as processes:
+        users |= {process.pid: user for process, user in zip(processes, ("ann", "ann", "bob"), strict=True)}
+        assert eventually(lambda: len(server.pauses) == 2)
+        end = max(until for _, until in server.pauses)
+        assert eventually(lambda: {r.pid for r in server.journal if r.arrived_at > end} == set(users))
+
+    def arrived(user: str, pause: Request) -> int:
+        """While it was asked to be silent."""
+        since, until = pause.answered_at + UNDER_WAY_S, pause.answered_at + 1.0
+        return len([r for r in server.journal if users[r.pid] == user and since < r.arrived_at < until])
+
+    assert (arrived("ann", asked["narrowest"]), arrived("ann", asked["widest"]), arrived("bob", asked["widest"])) == (0, 0, 0)
+    assert arrived("bob", asked["narrowest"]) > 10, "another user goes on"
+
+
 def test_a_limit_of_the_other_side_is_found_and_kept_by_all_processes_together(server: Loopback, sending: Callable[..., Any]) -> None:
     """Sixty requests in a second are allowed, as a sliding window; whoever sends more has to wait for a second."""
     per_s = 60

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from functools import partial
 
 from pydantic import SecretStr
 
-from connector_pipelines.core.errors import TransientError
-from connector_pipelines.core.http import Http, HttpOptions
+from connector_pipelines.core.errors import ConnectorError, RateLimited, TransientError
+from connector_pipelines.core.http import Http, HttpOptions, HttpResponse
 from connector_pipelines.net.http import open_http
 from connector_pipelines.net.limits import Limits
 from connector_pipelines.store.catalog.limits import PostgresLimits
@@ -22,11 +23,12 @@ def main() -> None:
     given = _arguments()
     stop = threading.Event()
     limits = Limits(PostgresLimits(SecretStr(os.environ["DATABASE_URL"])), clock=lambda: time.monotonic() + given.clock_ahead_s)
+    buckets = (given.bucket, f"{given.bucket}/{given.user}") if given.user else (given.bucket,)
     options = HttpOptions(
-        base_url=given.server, headers={"x-pid": str(os.getpid())}, buckets=(given.bucket,), max_requests_per_second=given.at_most, allow_private=True,
+        base_url=given.server, headers={"x-pid": str(os.getpid())}, buckets=buckets, refine=partial(_refined, buckets), max_requests_per_second=given.at_most, allow_private=True,
         retry_budget=timedelta(seconds=given.budget_s),
     )  # fmt: skip
-    http = open_http(options, name="worker", limiter=limits.limiter, breaker=limits.breaker, stop=stop)
+    http = open_http(options, name="worker", account=given.bucket, limiter=limits.limiter, breaker=limits.breaker, stop=stop)
     threads = [threading.Thread(target=_send, args=(http, stop, given.pause_s)) for _ in range(given.threads)]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -50,10 +52,17 @@ def _send(http: Http, stop: threading.Event, pause_s: float) -> None:
             stop.wait(pause_s)
 
 
+def _refined(buckets: tuple[str, ...], answer: HttpResponse) -> ConnectorError | None:
+    """As of a provider that tells limits apart in words of its own."""
+    told = answer.headers.get("x-limit")
+    return RateLimited("too fast", bucket=buckets[0] if told == "widest" else None) if told else None
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("server")
     parser.add_argument("bucket")
+    parser.add_argument("--user", help="Whose bucket counts beside that one.")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--at-most", type=float)
     parser.add_argument("--clock-ahead-s", type=float, default=0.0)
