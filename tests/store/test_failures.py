@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from connector_pipelines.core.errors import Forbidden, Malformed, Mismatch, ResourceError, Unavailable
-from connector_pipelines.core.types import DayRange, Skipped
+from connector_pipelines.core.types import Checksum, DayRange, Skipped
 from connector_pipelines.store.catalog import work
 from connector_pipelines.store.catalog.failures import (
     MAX_ATTEMPTS,
@@ -202,3 +202,13 @@ def test_what_the_source_leaves_out_is_not_done_again(world):
     world.snapshot(Skipped("a", "a", "too_large"))
 
     assert (redo(world, "files"), redo(world, "documents")) == (0, 0)
+
+
+def test_a_size_that_only_we_counted_is_forgotten_where_the_bytes_are_fetched_anew(world):
+    """What is exported anew has another size; a checksum that the source told goes with a size that it told."""
+    world.snapshot(ref("exported", size=None), ref("told", size=7, checksum=Checksum("md5", "0" * 32)))
+    world.process()
+
+    redo(world, "files")
+
+    assert [world.file(name)["size"] for name in ("exported", "told")] == [None, 7]

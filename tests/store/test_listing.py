@@ -110,6 +110,18 @@ def test_a_size_the_source_cannot_tell_is_no_change_once_we_know_it(world):
     assert world.file("a")["size"] == 7
 
 
+def test_a_size_the_source_cannot_tell_is_forgotten_with_a_deletion(world):
+    """It is fetched anew, and what is exported anew has another size."""
+    world.snapshot(ref("a", size=None))
+    world.process()
+    world.snapshot()
+
+    world.snapshot(ref("a", size=None))
+
+    row = world.file("a")
+    assert (row["status"], row["size"]) == ("listed", None)
+
+
 def test_a_size_that_belongs_to_an_older_version_is_forgotten(world):
     world.snapshot(ref("a", size=None))
     world.process()

@@ -151,7 +151,7 @@ _TABLES = f"""
 # Rows that say what we know already are not written again: a pass over an unchanged source writes nothing here.
 # A skipped item has an empty version and a reason; an item is taken up again when its version is another, when it was
 # deleted, or when it was skipped by its source and no longer is. Bytes under another media type are read again.
-# A size that the source cannot tell is known from the download on. Rows are locked in order of id, as every stage does.
+# A size that the source cannot tell is known from the download on, until it is fetched anew. Rows are locked in order of id, as every stage does.
 #
 # Bytes that came along (sha256 is known) say by themselves whether they are others, whatever the version is. Those that an item
 # is known by stay known where it is named once more without them. A record is made into a document again where it was deleted: how
@@ -187,7 +187,7 @@ _MERGE = f"""
             path = excluded.path, version = excluded.version, identity = excluded.identity, media_type = excluded.media_type,
             source_modified_at = excluded.source_modified_at, source_created_at = excluded.source_created_at, url = excluded.url,
             folder = excluded.folder, locator = excluded.locator, acl = excluded.acl,
-            checksum = excluded.checksum, size = coalesce(excluded.size, CASE WHEN f.version = excluded.version THEN f.size END),
+            checksum = excluded.checksum, size = coalesce(excluded.size, CASE WHEN f.version = excluded.version AND (f.status <> 'deleted' OR f.inline) THEN f.size END),
             sha256 = coalesce(excluded.sha256, CASE WHEN f.version = excluded.version THEN f.sha256 END),
             stream = CASE WHEN excluded.inline THEN excluded.stream WHEN f.version = excluded.version THEN f.stream END,
             inline = excluded.inline OR (f.inline AND f.version = excluded.version),

@@ -17,25 +17,9 @@ if TYPE_CHECKING:
     from connector_pipelines.core.types import Vector
 
 __all__ = [
-    "OWED",
-    "WANTED",
-    "FailedDelivery",
-    "Owed",
-    "claim",
-    "documents",
-    "heal",
-    "held",
-    "holds_all",
-    "let_go",
-    "plan",
-    "redeliver",
-    "refs",
-    "save",
-    "save_embeddings",
-    "save_failed",
-    "unknown",
-    "vectors",
-]
+    "OWED", "WANTED", "FailedDelivery", "Owed", "claim", "documents", "heal", "held", "holds_all", "let_go", "plan", "redeliver", "refs", "save",
+    "save_embeddings", "save_failed", "unknown", "vectors",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

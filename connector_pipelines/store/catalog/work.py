@@ -264,7 +264,9 @@ def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "docume
         "documents": ("stored", ["extracted", "failed", "skipped"]),
     }[stage]
     return tx.execute(
-        """UPDATE files f SET status = %(to)s, reason = NULL, attempts = 0, retry_at = NULL, claimed_by = NULL, generation = generation + 1
+        """UPDATE files f SET status = %(to)s, reason = NULL, attempts = 0, retry_at = NULL, claimed_by = NULL, generation = generation + 1,
+                  -- Where nothing else is known of the bytes, we may have counted them: exported anew they are others.
+                  size = CASE WHEN %(to)s = 'listed' AND checksum IS NULL THEN NULL ELSE size END
            WHERE endpoint_id = %(endpoint)s AND status = ANY(%(from)s) AND version <> ''
              AND CASE %(to)s WHEN 'listed' THEN parent_id IS NULL AND NOT inline ELSE sha256 IS NOT NULL END
              AND window_day BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date)
