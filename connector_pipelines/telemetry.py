@@ -25,7 +25,10 @@ LogFormat = Literal["console", "json"]
 _NAMESPACE = "connector_pipelines"
 # What we call and what logs on its own. They get our handler by name: the root logger belongs to the process, and
 # Dagster's loggers propagate to it.
-_LIBRARIES = ("alembic", "httpcore", "httpx", "minio", "psycopg", "pypdf", "sqlalchemy", "urllib3")
+_LIBRARIES = (
+    "alembic", "authlib", "google", "google_auth_httplib2", "googleapiclient", "httpcore", "httplib2", "httpx", "minio", "psycopg", "pypdf",
+    "sqlalchemy", "urllib3",
+)  # fmt: skip
 # As `core.references.SCHEMES`, which would bring pydantic into processes that do without.
 _REFERENCES = ("env:", "file:", "vault:", "aws:", "store:")
 _DEEPEST = 6
@@ -33,9 +36,10 @@ _DEEPEST = 6
 _SECRET_WORDS = (
     "passw", "pwd", "passphrase", "secret", "token", "apikey", "api_key", "api-key", "access_key", "access-key", "accesskey",
     "private_key", "credential", "signature", "sig=", "authorization", "cookie", "bearer", "key=", "code=", "tempauth",
+    "resourcekey", "resource-key", "resource_key",
 )  # fmt: skip
 _SECRET_NAME = re.compile(
-    r"(?i)(?:^|[^a-z])(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|authorization|cookie|signature)s?(?:$|[^a-z])"
+    r"(?i)(?:^|[^a-z])(?:password|passwd|pwd|passphrase|secret|token|(?:api|access|private|resource)[_-]?key|credential|authorization|cookie|signature)s?(?:$|[^a-z])"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _URL_PASSWORD = re.compile(r"""(://[^\s/:@"<>]*:)(?!\d{1,5}[/?#\s])[^\s"<>]+@""")
@@ -53,6 +57,8 @@ _KEYED = re.compile(
     (?: "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [\[(][^\])]*[\])] | [^\s,;&"'})]+ )
     """
 )
+# Of Google Drive: whoever has one, and the id beside it, may read the file. As a header it is a list of both.
+_RESOURCE_KEY = re.compile(r"""(?i)(resource[_-]?keys?["']?\s*[:=]\s*["']?)(?!\*\*\*)[^\s"'&<>})]+""")
 _CONTROL = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160))} | {9: "\\t", 10: "\\n", 13: "\\r"}
 
 
@@ -207,5 +213,6 @@ def _mask_shapes(text: str) -> str:
     if any(word in lowered for word in _SECRET_WORDS):
         text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
         text = _BEARER.sub(rf"\1{MASK}", text)
+        text = _RESOURCE_KEY.sub(rf"\1{MASK}", text)
         text = _KEYED.sub(rf"\1{MASK}", text)
     return text

@@ -151,6 +151,9 @@ def test_secrets_leave_neither_in_fields_nor_in_tracebacks_nor_from_libraries(st
         except RuntimeError as error:
             log.exception("sync_failed", error=error, url="postgresql://u:third-secret-4713@h/db", seen=["known-secret-4711"])
         logging.getLogger("httpx").warning("GET %s", "https://h/?sig=fourth-secret-4714")
+        logging.getLogger("googleapiclient.discovery").warning("URL being requested: %s", "https://h/?resourcekey=0-fifth-secret-4715")
+        logging.getLogger("google.auth.transport").warning("headers: %s", {"X-Goog-Drive-Resource-Keys": "a/0-4716,b/0-4717"})
+        log.info("file_read", resource_key="0-eighth-secret-4718")
         logging.getLogger("connector_pipelines.plain").error("plain known-secret-4711")
         """,
         style=style,
@@ -159,9 +162,9 @@ def test_secrets_leave_neither_in_fields_nor_in_tracebacks_nor_from_libraries(st
     text = "\n".join(lines)
     assert "Traceback" in text
     assert "RuntimeError" in text
-    assert "httpx" in text
+    assert all(name in text for name in ("httpx", "googleapiclient", "google.auth"))
     assert "plain ***" in text
-    assert [n for n in ("4711", "4712", "4713", "4714") if n in text] == []
+    assert [n for n in ("4711", "4712", "4713", "4714", "4715", "4716", "4717", "4718") if n in text] == []
 
 
 def test_a_hostile_file_name_writes_no_line_of_its_own():

@@ -13,7 +13,9 @@ from connector_pipelines.pipeline.session import Services, open_services
 from connector_pipelines.settings import load_settings
 from connector_pipelines.store.sealing import new_key
 from tests.canaries.commands import Commands, calls_of_webhooks
+from tests.canaries.drive import DRIVE_RUNS, DRIVE_SLUGS
 from tests.canaries.inside import Heard, listening, sync_all
+from tests.canaries.push import calls_of_channels, read_by_resource, subscribe_all
 from tests.canaries.web import Web, browse
 from tests.canaries.world import SIGN_INS, WRONG, World
 from tests.secrets_world import every_cell, with_account
@@ -50,17 +52,34 @@ def do_everything(world: World, patch: pytest.MonkeyPatch) -> Done:
             f"secrets set {name}": threads.submit(commands.run, "--debug", "secrets", "set", name, stdin=f"{secret}\n")
             for name, secret in kept.items()
         }
+        running["signed in to Google"] = threads.submit(commands.sign_in_by_pasting, "drive_person")
         said["signed in"] = commands.sign_in_by_pasting("person")
         said |= {name: future.result() for name, future in running.items()}
     for name, value in world.variables.items():
         patch.setenv(name, value)
+    patch.setenv("CONNECTORS_CONFIG", str(world.folder / "connectors.yaml"))
     patch.syspath_prepend(world.folder / "site")
     services, heard = _inside(world)
+
+    def hooks() -> str:
+        return calls_of_webhooks(commands, lambda port: calls_of_channels(world, services, port))
+
     with ThreadPoolExecutor(3) as threads:
         web = threads.submit(
-            browse, commands, ("header_works", "files_cut"), ("person_works", "query_refused", "redirected", "custom_refused")
+            browse,
+            commands,
+            ("header_works", "files_cut", "drive_works"),
+            (
+                "person_works",
+                "query_refused",
+                "redirected",
+                "custom_refused",
+                "drive_forbidden",
+                "drive_export_refused",
+                "drive_token_refused",
+            ),
         )
-        told = {name: threads.submit(act) for name, act in {"webhooks": lambda: calls_of_webhooks(commands), **_acts(commands)}.items()}
+        told = {name: threads.submit(act) for name, act in {"webhooks": hooks, **_acts(commands)}.items()}
         said |= {name: future.result() for name, future in told.items()}
     # Last: nothing of what is sealed opens by the old key alone then.
     said["secrets rotate"] = commands.run(
@@ -73,11 +92,15 @@ def _inside(world: World) -> tuple[Services, Heard]:
     settings = load_settings({**world.variables, "CONNECTORS_CONFIG": str(world.folder / "connectors.yaml")})
     services, heard = open_services(settings, SecretStr(world.variables["DATABASE_URL"])), Heard()
     with listening(heard):
-        sync_all(services, _slugs(), heard)
+        sync_all(services, [*_slugs(), *DRIVE_SLUGS], heard)
+        subscribe_all(services, heard)
+        read_by_resource(heard)
         # Then with a refresh that is refused, and whatever the old token was good for.
         world.hostile.refuses_refresh = True
         world.hostile.valid.clear()
-        sync_all(services, ["person_works"], heard)
+        world.drives.between.refuses_refresh = True
+        world.drives.drive.expire_tokens()
+        sync_all(services, ["person_works", "drive_person"], heard)
     return services, heard
 
 
@@ -97,7 +120,7 @@ def _acts(commands: Commands) -> dict[str, Callable[[], str]]:
 def _right() -> dict[str, _Act]:
     """Much of this meets a system that refuses us: what is right is how we ask."""
     words: dict[str, tuple[str, ...]] = {
-        "sync": ("--debug", "sync", *(slug for slug in _slugs() if slug not in _WAITED_FOR), "--json"),
+        "sync": ("--debug", "sync", *(slug for slug in _slugs() if slug not in _WAITED_FOR), *DRIVE_RUNS, "--json"),
         "test": ("--debug", "test", "--json"),
         "test one": ("test", "header_works"),
         "auth": ("--debug", "auth", "bearer"),
@@ -108,10 +131,14 @@ def _right() -> dict[str, _Act]:
         "secrets list": ("--debug", "secrets", "list", "--json"),
         "secrets check": ("--debug", "secrets", "check", "--json"),
         "draft": ("--debug", "draft", "rest_api", "--openapi", "openapi.json"),
+        "subscriptions": ("--debug", "subscriptions", "--json"),
         "limits": ("--debug", "limits", "--json"),
         "failures": ("--debug", "failures", "--json"),
     }
-    return {name: (line, {}) for name, line in words.items()}
+    renew = ("--debug", "subscriptions", "renew", "drive_watch_refused")
+    return {name: (line, {}) for name, line in words.items()} | {
+        "subscribe": (renew, {"CONNECTORS_PUBLIC_URL": "https://hooks.example.com"})
+    }
 
 
 def _with_other_places(world: World) -> dict[str, _Act]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,12 @@ from urllib.parse import quote, urlsplit
 from connector_pipelines.testing.fake_api import Notifier
 from tests.canaries.world import World
 
-__all__ = ["Commands", "calls_of_webhooks"]
+__all__ = ["Call", "Commands", "calls_of_webhooks"]
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
+
+Call = tuple[str, tuple[str, bytes, Mapping[str, str]]]
+"""What it is, and path, body and headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,16 @@ class Commands:
                 child.kill()
 
 
-def calls_of_webhooks(commands: Commands) -> str:
-    """What the gateway said while it was called rightly and wrongly, and what it answered."""
+def calls_of_webhooks(commands: Commands, more: Callable[[int], Iterable[Call]]) -> str:
+    """What the gateway said while it was called rightly and wrongly, and what it answered.
+
+    Args:
+        more: Gives calls that are made besides, once the gateway listens at a port.
+    """
     canaries, port = commands.world.canaries, free_port()
     with commands.running(("--debug", "gateway", "--port", str(port)), {}) as (child, out):
         until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), "the gateway")
-        answers = [f"{name}: {_called(port, *call)}" for name, call in _calls(canaries["webhook secret"], canaries["webhook token in header"], canaries["webhook token in query"])]  # fmt: skip
+        answers = [f"{name}: {_called(port, *call)}" for name, call in (*more(port), *_calls(canaries["webhook secret"], canaries["webhook token in header"], canaries["webhook token in query"]))]  # fmt: skip
         answers += [
             f"raw: {_raw(port, text)}"
             for text in (canaries["webhook secret"], f"POST /webhooks/{canaries['webhook token in query']} HTTP/9\r\n\r\n")
@@ -105,7 +112,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _calls(secret: str, token: str, asked: str) -> Iterator[tuple[str, tuple[str, bytes, Mapping[str, str]]]]:
+def _calls(secret: str, token: str, asked: str) -> Iterator[Call]:
     said = json.dumps({"said": [secret, token, asked]}).encode()
     plain, kind = b'{"id": 1}', {"Content-Type": "application/json"}
     signer = Notifier(url="", secret=secret)

@@ -40,6 +40,10 @@ class Canaries:
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def names(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._by_name)
+
     def new(self, name: str, *, plain: bool = False, tough: bool = False) -> str:
         """One of our making: two words, and between them nothing (`plain`), what a URL writes otherwise, or what all do (`tough`)."""
         first, second = (MARK + secrets.token_hex(9) for _ in range(2))

@@ -86,7 +86,7 @@ def _without_queue(text: str) -> str:
 def _launch(web: Web, port: int, slugs: Sequence[str]) -> None:
     selector = {
         "repositoryName": "__repository__", "repositoryLocationName": "connector_pipelines.definitions", "pipelineName": "__ASSET_JOB",
-        "assetSelection": [{"path": ["rest_api", slug, "sync"]} for slug in slugs],
+        "assetSelection": [{"path": ["google_drive" if slug.startswith("drive_") else "rest_api", slug, "sync"]} for slug in slugs],
     }  # fmt: skip
     launched = _asked(port, _LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": "{}"})
     name = " ".join(slugs)

@@ -30,6 +30,7 @@ from connector_pipelines.testing.fake_api import (
 )
 from connector_pipelines.testing.fake_api.rendering import signature_of
 from connector_pipelines.testing.vault import VaultStandIn
+from tests.canaries.drive import Drives, opened_drives
 from tests.canaries.forms import Canaries
 from tests.canaries.hostile import WAYS, Hostile
 
@@ -66,6 +67,7 @@ class World:
     variables: Mapping[str, str]
     hostile: Hostile
     api: FakeApi
+    drives: Drives
     vault: VaultStandIn
     consul: ConsulStandIn
 
@@ -77,6 +79,7 @@ def opened_world(folder: Path, canaries: Canaries, database_url: str) -> Iterato
         hostile, api = stack.enter_context(Hostile(canaries)), stack.enter_context(FakeApi())
         secure = _over_tls(stack, folder, canaries)
         vault, moto, consul = _places(stack, canaries)
+        drives = stack.enter_context(opened_drives(folder, canaries))
         # Consul has the database's address, for whoever is not told it otherwise.
         consul.put("canaries/DATABASE_URL", database_url)
         consul.put("canaries/CONNECTORS_LOG_LEVEL", "DEBUG")
@@ -94,11 +97,14 @@ def opened_world(folder: Path, canaries: Canaries, database_url: str) -> Iterato
             "SIGV4_ID": "AKIASIGNED", "APP_SECRET": canaries.new("oauth client secret", tough=True), "ACME_KEY": canaries.new("custom sign-in"),
             "ASSERTION_KEY": canaries.keep("key of client assertions", _private_key()), "HMAC": canaries.new("webhook secret", tough=True),
             "SAID": canaries.new("webhook token in header"), "ASKED": canaries.new("webhook token in query", plain=True),
+            **drives.variables,
         }  # fmt: skip
         _write_files(folder, canaries)
         _fill(api, secure, canaries, hostile)
-        (folder / "connectors.yaml").write_text(json.dumps(_connectors(api, secure, hostile)))
-        yield World(folder=folder, canaries=canaries, variables=variables, hostile=hostile, api=api, vault=vault, consul=consul)
+        _write_settings(folder, [*_connectors(api, secure, hostile), *drives.connectors])
+        yield World(
+            folder=folder, canaries=canaries, variables=variables, hostile=hostile, api=api, drives=drives, vault=vault, consul=consul
+        )
 
 
 def _places(stack: ExitStack, canaries: Canaries) -> tuple[VaultStandIn, str, ConsulStandIn]:
@@ -187,7 +193,12 @@ def _fill(api: FakeApi, secure: FakeApi, canaries: Canaries, hostile: Hostile) -
     )
 
 
-def _connectors(api: FakeApi, secure: FakeApi, hostile: Hostile) -> dict[str, Any]:
+def _write_settings(folder: Path, connectors: list[dict[str, Any]]) -> None:
+    sinks = {"search": {"kind": "postgres_text"}, "tables": {"kind": "postgres_table"}}
+    (folder / "connectors.yaml").write_text(json.dumps({"sinks": sinks, "connectors": connectors}))
+
+
+def _connectors(api: FakeApi, secure: FakeApi, hostile: Hostile) -> list[dict[str, Any]]:
     oauth = {"type": "oauth2", "token_url": f"{hostile.url}/oauth/token", "client_id": "app"}
     signing = {"key": "file:jwt.pem"}
     sign_ins: dict[str, dict[str, Any]] = {
@@ -215,7 +226,7 @@ def _connectors(api: FakeApi, secure: FakeApi, hostile: Hostile) -> dict[str, An
         _connector("coded", sign_ins["app"] | {"scopes": ["code"]}, refused=api.url),
     ]  # fmt: skip
     _add_webhooks(connectors)
-    return {"sinks": {"search": {"kind": "postgres_text"}, "tables": {"kind": "postgres_table"}}, "connectors": connectors}
+    return connectors
 
 
 def _connector(name: str, auth: dict[str, Any], **places: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class KeyFile:
     client_email: str
     client_id: str
     project: str
-    key_id: str | None
+    key_id: str | None = field(repr=False)
     token_uri: str
     private_key: SecretStr = field(repr=False)
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urls
 
 from connector_pipelines.core.errors import ConfigurationError, PermanentError
 from connector_pipelines.core.http import HttpOptions, Params
+from connector_pipelines.telemetry import scrub
 
 __all__ = ["Addresses", "Origin", "origin_of", "redirected", "shown", "with_params", "without_params"]
 
@@ -117,9 +118,11 @@ def redirected(url: str, location: str) -> str:
         target = ""
     if not target:
         # Out here: those errors may quote it.
-        raise PermanentError(f"{shown(url)} redirects to what is no address of HTTP")
+        raise PermanentError(f"{scrub(shown(url))} redirects to what is no address of HTTP")
     if to.scheme == "http" and origin_of(url).scheme == "https":
-        raise PermanentError(f"{shown(url)} redirects out of TLS into the clear, to {to.host}: not followed", advice="ask its operator")
+        raise PermanentError(
+            f"{scrub(shown(url))} redirects out of TLS into the clear, to {to.host}: not followed", advice="ask its operator"
+        )
     return urlsplit(quote(target, safe=_KEPT + "#"))._replace(fragment="").geturl()
 
 

@@ -16,6 +16,7 @@ from connector_pipelines.net.http._calls import Call
 from connector_pipelines.net.http._decoding import ACCEPTED
 from connector_pipelines.net.http._wire import Barred, Reply, Sending, Transport
 from connector_pipelines.net.protocols import Answered, Breaker, Limiter, SignIn
+from connector_pipelines.telemetry import scrub
 
 __all__ = ["Exchange", "Got"]
 
@@ -52,8 +53,8 @@ class Got:
 
     @property
     def what(self) -> str:
-        """For messages."""
-        return f"{self.method} {self.url}"
+        """For messages: some addresses carry a secret in their path."""
+        return f"{self.method} {scrub(self.url)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class Exchange:
                 return got
             _drain(got.reply)
             hop = self._onward(hop, got.reply.status, location)
-        raise PermanentError(f"{call.method} {shown(call.url)} redirects more than {MAX_REDIRECTS} times")
+        raise PermanentError(f"{call.method} {scrub(shown(call.url))} redirects more than {MAX_REDIRECTS} times")
 
     def learn(self, got: Got, answered: Answered, bucket: str | None = None) -> None:
         """Tell the limiter what an answer said, of the narrowest bucket or of another that it names."""
