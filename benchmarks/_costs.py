@@ -52,7 +52,7 @@ class Meter:
     """Measures in this process. `servers` are pids whose trees do work for us; they are counted apart."""
 
     def __init__(self, *servers: int) -> None:
-        self._servers = servers
+        self.servers = servers
 
     def cost(self, action: Action) -> Cost:
         _forget_peak()
@@ -64,14 +64,14 @@ class Meter:
         return Cost(wall_s=wall, cpu_s=cpu, server_cpu_s=server, peak_bytes=_highest(os.getpid()), children_bytes=max(seen, default=0))
 
     def _children(self) -> Iterator[int]:
-        return _below(os.getpid(), self._servers)
+        return _below(os.getpid(), self.servers)
 
     def _cpu(self) -> float:
         waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
         return time.process_time() + waited_for.ru_utime + waited_for.ru_stime + sum(map(_cpu, self._children()))
 
     def _server_cpu(self) -> float:
-        return sum(_cpu(pid) for server in self._servers for pid in (server, *_below(server, ())))
+        return sum(_cpu(pid) for server in self.servers for pid in (server, *_below(server, ())))
 
 
 def contest(meter: Meter, rounds: int, *contenders: Callable[[int], Action]) -> list[list[Cost]]:

@@ -37,7 +37,7 @@ def figures(*, quick: bool) -> Iterator[Figure | str]:
 
         def admit(bucket: str, times: int, at_most: float | None = None) -> None:
             for _ in range(times):
-                limits.limiter.admit(bucket, within_s=60, stop=stop, at_most=at_most)
+                limits.limiter.admit((bucket,), within_s=60, stop=stop, at_most=at_most)
                 limits.limiter.learn(bucket, Answered())
 
         def guarded() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 
 from connector_pipelines.defs.build import build
 from connector_pipelines.defs.known import Known
@@ -34,6 +35,13 @@ def queued(instance: dg.DagsterInstance, asked: dg.RunRequest, status: DagsterRu
     )
     instance.add_run(run)
     return run
+
+
+def test_the_sensor_is_asked_in_each_round_of_the_daemon_though_its_tick_begins_some_time_into_the_round(world: World) -> None:
+    sensor = build(world.configure(often={})).get_repository_def().get_sensor_def("local_folder_due")
+
+    into_the_round_s = 0.5
+    assert (sensor.minimum_interval_seconds or 0) <= MIN_INTERVAL_LOOP_TIME - into_the_round_s
 
 
 def test_intervals_are_due_at_once_and_what_is_manual_paused_or_by_the_clock_is_not(world: World, instance: dg.DagsterInstance) -> None:

@@ -1,12 +1,14 @@
-"""The shipped production files on a real Postgres and a real S3: schedules run, logs are kept, a killed code location is survived."""
+"""The shipped production files on a real Postgres and a real S3: schedules run, logs are kept, changes are told, a killed code location is survived."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -17,12 +19,15 @@ from connector_pipelines.defs.event_log import BatchingEventLogStorage
 from connector_pipelines.embedded.postgres import EmbeddedPostgres
 from connector_pipelines.settings import load_settings
 from connector_pipelines.store.blobs import open_blobs
+from connector_pipelines.store.sealing import new_key
+from connector_pipelines.testing.fake_drive import FakeDrive
 from tests.conftest import S3Server
 from tests.databases import drop_database
 from tests.deployment.production import Production, command_of
 
 pytestmark = pytest.mark.timeout(900)
 
+PERSON = "ada@example.com"
 SYNC, SEARCH = dg.AssetKey(["local_folder", "papers", "sync"]), dg.AssetKey(["local_folder", "papers", "search"])
 ASSETS = "{ assetNodes { assetKey { path } } }"
 
@@ -60,14 +65,31 @@ connectors:
     kind: local_folder
     webhook: {verify: {type: token, secrets: ["env:TOKEN"]}}
     endpoints: [{slug: told, settings: {root: papers}, schedule: {type: manual}}]
+  - name: Drive
+    kind: google_drive
+    auth: {type: google_service_account, key: "file:FOLDER/key.json", scopes: ["https://www.googleapis.com/auth/drive.readonly"]}
+    webhook: {verify: {type: source}}
+    endpoints: [{slug: harbour, settings: {my_drive: true, users: [PERSON], api_url: "DRIVE", allow_private: true}, schedule: {type: manual}}]
   - {name: Patient, kind: patient, endpoints: [{slug: slow, settings: {gate: FOLDER/gate}, schedule: {type: manual}}]}
 partitions: {local_folder: {start: 2024-01-01, every: month}, patient: {start: 2024-01-01, every: month}}
 """
 
 
 @pytest.fixture(scope="module")
+def drive() -> Iterator[FakeDrive]:
+    with FakeDrive() as found:
+        found.world.add_user(PERSON)
+        found.allow_http_receivers()
+        yield found
+
+
+@pytest.fixture(scope="module")
 def production(
-    tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres, _administration: psycopg.Connection, s3_server: S3Server
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: EmbeddedPostgres,
+    _administration: psycopg.Connection,
+    s3_server: S3Server,
+    drive: FakeDrive,
 ) -> Iterator[Production]:
     """All services but Postgres and S3, which are the tests' own."""
     folder, database = tmp_path_factory.mktemp("production"), f"production_{secrets.token_hex(8)}"
@@ -80,7 +102,8 @@ def production(
     (folder / "papers").mkdir()
     (folder / "papers" / "well.txt").write_text("The pump of well 4 was changed in May.")
     os.utime(folder / "papers" / "well.txt", (1_715_000_000, 1_715_000_000))
-    (folder / "connectors.yaml").write_text(CONNECTORS.replace("FOLDER", str(folder)))
+    (folder / "key.json").write_text(json.dumps(drive.service_account(delegation=["drive.readonly"])))
+    (folder / "connectors.yaml").write_text(CONNECTORS.replace("FOLDER", str(folder)).replace("DRIVE", drive.url).replace("PERSON", PERSON))
     found = Production(
         folder,
         {
@@ -89,10 +112,11 @@ def production(
             "MINIO_SECRET_KEY": s3_server.secret_key, "AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
             "AWS_DEFAULT_REGION": "us-east-1", "CODE_LOCATION_HOST": "127.0.0.1", "CONNECTORS_HOME": str(folder / "home"),
             "CONNECTORS_CONFIG": str(folder / "connectors.yaml"), "CONNECTORS_EXTRACT_WORKERS": "1", "PYTHONPATH": str(plugin),
-            "TOKEN": "a-token-of-the-test",
+            "TOKEN": "a-token-of-the-test", "CONNECTORS_SECRET_KEYS": new_key(),
         },
     )  # fmt: skip
     found.lay_down(poll_s=2)
+    found.variables = {**found.variables, "CONNECTORS_PUBLIC_URL": _address(found)}
     # What minio-setup does.
     assert open_blobs(None, load_settings(found.variables).s3).test().works
     migrated = found.run(*command_of("migrate"))
@@ -116,6 +140,16 @@ def instance(production: Production, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield found
 
 
+def _address(production: Production) -> str:
+    return f"http://127.0.0.1:{production.gateway_port}"
+
+
+def _with_gateway(production: Production) -> None:
+    if "gateway" not in production.running:
+        production.start("gateway")
+    production.until(lambda: _status(f"{_address(production)}/readyz") == 200, "readiness of the gateway")
+
+
 def _status(url: str, token: str | None = None) -> int:
     """Of a GET, or of a POST that carries the token; 0 where nothing answers."""
     call = urllib.request.Request(url, b"{}" if token else None, {"X-Webhook-Token": token} if token else {})
@@ -128,9 +162,16 @@ def _status(url: str, token: str | None = None) -> int:
         return 0
 
 
-def succeeded(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.DagsterRun | None:
+def succeeded(instance: dg.DagsterInstance, key: dg.AssetKey, *, notified: bool = False) -> dg.DagsterRun | None:
+    """The last run of it; `notified`: that was asked for because of notifications alone."""
     runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
-    return next((run for run in runs if key in (run.asset_selection or ())), None)
+    ours = (run for run in runs if key in (run.asset_selection or ()))
+    return next((run for run in ours if not notified or _is_notified(run)), None)
+
+
+def _is_notified(run: dg.DagsterRun) -> bool:
+    steps: Any = run.run_config.get("ops", {})
+    return any(step["config"]["notified"] for step in steps.values())
 
 
 def log_key(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
@@ -159,15 +200,32 @@ def test_what_is_due_is_synced_and_shown_and_what_the_run_printed_is_read_back_f
 def test_the_gateway_is_ready_and_takes_a_call_that_the_daemon_makes_a_sync_of(
     production: Production, instance: dg.DagsterInstance
 ) -> None:
-    production.start("gateway")
-    address = f"http://127.0.0.1:{production.gateway_port}"
-    production.until(lambda: _status(f"{address}/readyz") == 200, "readiness of the gateway")
+    _with_gateway(production)
+    address = _address(production)
     before = len(instance.get_runs(dg.RunsFilter(tags={"connector/endpoint": "told"})))
 
     statuses = [_status(f"{address}/webhooks/Told", token) for token in ("another", "a-token-of-the-test")]
 
     assert (before, statuses) == (0, [401, 202])
     production.until(lambda: succeeded(instance, dg.AssetKey(["local_folder", "told", "sync"])), "the sync that the call asks for")
+
+
+def test_a_change_in_google_drive_arrives_by_push_and_is_found_by_a_search(
+    production: Production, instance: dg.DagsterInstance, drive: FakeDrive
+) -> None:
+    sync = dg.AssetKey(["google_drive", "harbour", "sync"])
+    _with_gateway(production)
+    # One sync is asked for with it, since nobody told what changed until then; there is no schedule that would ask for another.
+    assert production.run("connectors", "subscriptions", "renew", "harbour").returncode == 0
+    production.until(lambda: succeeded(instance, sync), "the first sync")
+    before = production.run("connectors", "search", "bollards").stdout
+
+    drive.world.create(owner=PERSON, name="quay.txt", content=b"The bollards of the quay hold eighty tons.")
+
+    production.until(lambda: succeeded(instance, sync, notified=True), "the sync that the notification asks for")
+    assert "quay.txt" not in before
+    assert "harbour: quay.txt" in production.run("connectors", "search", "bollards").stdout
+    assert [one.status for one in drive.delivered() if one.state == "change"] == [202]
 
 
 def test_a_run_whose_code_location_was_killed_is_ended_and_run_again_when_the_code_location_is_back(
