@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from connector_pipelines.core.access import Acl
-from connector_pipelines.core.errors import ConnectorError, RateLimited, Unauthenticated
+from connector_pipelines.core.errors import ConnectorError, Malformed, TransientError, Unauthenticated, Unavailable
 from connector_pipelines.core.protocols import Folders
 from connector_pipelines.sources.google_drive.client import Ask, Json
 from connector_pipelines.sources.google_drive.permissions import LIST_FIELDS, acl_of, only, with_more
@@ -32,8 +32,8 @@ Told = Sequence[Json] | ConnectorError
 """All permissions of an item, or why they are not told."""
 
 _FOLDER: Final = "application/vnd.google-apps.folder"
-# Not of one item: whoever is refused so asks again later, rather than take everybody's access away until the next sweep.
-_OF_ALL: Final = (RateLimited, Unauthenticated)
+# Nothing is refused by these: whoever hears them asks again later, rather than take everybody's access away until the next sweep.
+_NO_ANSWER: Final = (TransientError, Unauthenticated)
 
 
 class Batches(Protocol):
@@ -113,8 +113,10 @@ class Access:
             answers = dict(zip(asks, self._drive.batch(list(asks.values())), strict=True))
             asks = {}
             for key, answer in answers.items():
-                if isinstance(answer, _OF_ALL):
+                if isinstance(answer, _NO_ANSWER):
                     raise answer
+                if isinstance(answer, Malformed):
+                    raise Unavailable(f"Drive does not tell who may see {key}: {answer}", advice=answer.advice) from answer
                 if isinstance(answer, ConnectorError):
                     found[key] = answer
                     continue

@@ -149,7 +149,7 @@ def get_many(
         refused: Takes in those that are there for all we know, and of which Drive will not tell.
 
     Raises:
-        ConnectorError: Something else befell one of them: nothing may be taken for gone then.
+        ConnectorError: Something else befell one of them: nothing may be taken for gone then. Not of those that `refused` takes in.
     """
     wanted, keys = sorted(set(ids)), resource_keys or {}
     asks = [
@@ -162,14 +162,19 @@ def get_many(
     ]
     found: dict[str, Json | None] = {}
     for file_id, answer in zip(wanted, drive.batch(asks) if asks else (), strict=True):
-        if isinstance(answer, (PermanentError, Forbidden)):
+        if isinstance(answer, (NotFound, Forbidden)):
             found[file_id] = None
-            if refused is not None and not isinstance(answer, NotFound):
-                refused.add(file_id)
+        elif isinstance(answer, PermanentError):
+            # An answer that is none, or one that we were refused for how we asked, says nothing of the file.
+            if refused is None:
+                raise Unavailable(f"Drive does not tell whether {file_id} is there: {answer}", advice=answer.advice) from answer
+            found[file_id] = None
         elif isinstance(answer, Exception):
             raise answer
         else:
             found[file_id] = answer
+        if refused is not None and isinstance(answer, Exception) and not isinstance(answer, NotFound):
+            refused.add(file_id)
     return found
 
 

@@ -8,6 +8,7 @@ goes with every message of its channel, and is known to nobody else. As in "Noti
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ __all__ = ["Feed", "accepted", "stop", "watch", "watched"]
 # Of `changes`; it is an hour where none is asked for. A channel cannot be given more time, only be replaced.
 _LIFE: Final = timedelta(days=7)
 _ME: Final = "me"
+# `change`, `sync`; of files `untrash` and others. It is kept, and whatever else stood there would be, too.
+_STATE: Final = re.compile(r"[a-z]{1,20}")
 # "Unauthorized WebHook callback channel", "WebHook callback must be HTTPS": the first comes with the status of a bad sign-in.
 _ABOUT_ADDRESS: Final = "webhook callback"
 _ADVICE: Final = (
@@ -109,7 +112,7 @@ def accepted(request: WebhookRequest, subscriptions: Subscriptions) -> WebhookAn
     if known.handle is not None and not hmac.compare_digest(handle.encode(), known.handle.encode()):
         raise Forbidden("another resource than its channel's")
     state, number = said.get("resource-state", ""), said.get("message-number", "")
-    if request.method != "POST" or not (state and number.isascii() and number.isdigit()):
+    if request.method != "POST" or not (_STATE.fullmatch(state) and number.isascii() and number.isdigit()):
         raise Malformed("a message of a channel is a POST, and has a state and a number")
     if state == "sync":
         return WebhookAnswer(heard=(Heard(channel, handle or None),))

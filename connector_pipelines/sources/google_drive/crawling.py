@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from connector_pipelines.core.access import Acl
@@ -35,6 +35,7 @@ class Crawl:
 
     Attributes:
         is_incomplete: Drive said of a listing that results are missing: nothing may be taken for gone.
+        theirs: Which of some items are for others to tell, where that is not known from what was listed before.
     """
 
     def __init__(self, config: Config, tree: Tree, placing: Placing, maker: Maker, shortcuts: Shortcuts) -> None:
@@ -44,6 +45,7 @@ class Crawl:
         # What several users were given is named once.
         self._named: set[str] | None = set() if config.shared_with_me and len(config.users) > 1 else None
         self.is_incomplete = False
+        self.theirs: Callable[[View, set[str]], set[str]] | None = None
 
     def part(self, part: Part, view: View, root: Folder) -> Iterator[list[Change]]:
         """All of a part, whose outermost folder is `root`."""
@@ -91,6 +93,8 @@ class Crawl:
         folders = {item["id"] for item in given if is_folder(item)}
         self._placing.climb(view, [item for item in given if parent_of(item) not in folders])
         tops = [item for item in given if not self._lies_in(view, item, folders) and self._tree.get(parent_of(item)) is None]
+        homes = {item["id"]: self._placing.among_shared(view, item["id"]) for item in tops if is_folder(item)}
+        tops = [item for item in tops if (home := homes.get(item["id"], root)) is not None and home.id == root.id]
         if unknown_only:
             # Of files it is not known whether they are.
             tops = [item for item in tops if not is_folder(item) or self._tree.get(item["id"]) is None]
@@ -124,6 +128,9 @@ class Crawl:
 
     def _taken(self, view: View, items: Sequence[Json], above: Folder | None = None) -> list[Change]:
         inside = self._inside(items, above)
+        if self.theirs is not None:
+            theirs = self.theirs(view, {item["id"] for item in inside})
+            inside = [item for item in inside if item["id"] not in theirs]
         acls = view.access.of(inside)
         changes: list[Change] = []
         for item in inside:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from connector_pipelines.core.access import Acl
 from connector_pipelines.core.errors import ConfigurationError
@@ -11,12 +12,16 @@ from connector_pipelines.core.types import Change, Deleted, Folder
 from connector_pipelines.sources.google_drive.calls import Corpus, parent_of
 from connector_pipelines.sources.google_drive.crawling import shortcut_left_out
 from connector_pipelines.sources.google_drive.items import folder_of, is_folder, is_node, is_shortcut
+from connector_pipelines.sources.google_drive.pages import noted
 from connector_pipelines.sources.google_drive.passing import Pass
 from connector_pipelines.sources.google_drive.people import View
 from connector_pipelines.sources.google_drive.permissions import below_changed
 from connector_pipelines.sources.google_drive.shortcuts import Branch, found_again
 
 __all__ = ["Looked"]
+
+_NOT_YET: Final = Acl(complete=False)
+"""Of a folder, while not all is told that lies in it: nobody's, and no folder's."""
 
 Json = dict[str, Any]
 
@@ -38,6 +43,8 @@ class Looked:
         self._theirs: set[str] = set()
         self._has_others = len({part.user for part in call.parts}) > 1
         self._before: dict[str, Folder | None] = {}
+        # What lay in them went with a folder that was above them.
+        self._uprooted: set[str] = set()
 
     def changes(self, entries: Iterable[Json]) -> Iterator[list[Change]]:
         """What is to be told: what is there, folders first, and at the end what is gone, so that nothing goes with a folder it left."""
@@ -50,9 +57,11 @@ class Looked:
             self._look_further(key)
         leading = self._tree.leading_to(self._homes)
         yield [change for leads in leading.values() for change in found_again(leads)]
-        yield from self._call.rest()
+        found: set[str] = set()
+        yield from noted(self._call.rest(), found)
         if self._is_alone or not self._is_final:
-            yield [Deleted(key) for key in sorted(self._lost)]
+            # What had no place yet may have been met below a folder that got one.
+            yield [Deleted(key) for key in sorted(self._lost - found)]
 
     @property
     def placed(self) -> set[str]:
@@ -90,6 +99,14 @@ class Looked:
             # Folders above it that nobody told us of: where one of them lies in scope, so does all below it.
             unheard = (each for each in placing.above(view, item) if self._tree.was(each["id"]) is None)
             self._alive.update((each["id"], each) for each in unheard if each["id"] not in self._alive)
+        if self._has_others and not self._is_final:
+            # Who was given a file does not see the folder it lies in: a shortcut of theirs is no better place.
+            led_to = set(self._tree.leading_to(self._alive))
+            led_to -= {key for key in led_to if placing.own_home(view, self._alive[key]) is not None}
+            self._theirs |= self._call.shortcuts.at_home_of_others(view, led_to)
+        if self._call.config.shared_with_me and not self._is_final:
+            # It is for the first of those who were given it, and their feed has it too. Of a file nobody knows by whom it was told before.
+            self._theirs |= self._call.theirs(view, set(self._alive))
         settled: set[str] = set()
         for item in list(self._alive.values()):
             if is_node(item):
@@ -113,6 +130,8 @@ class Looked:
             self._settle(above, settled)
         home, before = self._home(item), self._tree.was(key)
         self._before.setdefault(key, before)
+        if before is not None and self._tree.get(key) is None:
+            self._uprooted.add(key)
         if home is not None:
             self._tree.put(folder_of(item, home, before.acl if before is not None else None))
             self._homes[key] = home
@@ -120,15 +139,18 @@ class Looked:
             self._lose(key)
 
     def _home(self, item: Json) -> Folder | None:
-        home = self._call.placing.home(self._view, item) if parent_of(item) not in self._theirs else None
-        if parent_of(item) in self._theirs or (home is not None and not self._is_ours(home)):
-            self._theirs.add(item["id"])
+        is_theirs = not self._theirs.isdisjoint({item["id"], parent_of(item)})
+        home = None if is_theirs else self._call.placing.home(self._view, item)
+        if is_theirs or (home is not None and not self._is_ours(home)):
+            if home is None or home.target != item["id"]:
+                self._theirs.add(item["id"])
+            # By a shortcut of another's it is theirs only if they see it: they are asked.
             return None
         return home
 
     def _is_ours(self, home: Folder) -> bool:
         """Whether it lies in a part of this user. What lies in another's, their own feed tells, and they know better who may see it."""
-        if self._is_final or not self._has_others:
+        if not self._has_others or (self._is_final and home.target is None and not self._call.config.shared_with_me):
             return True
         top = self._tree.top(home)
         return any(part.root == top and part.user == self._view.user for part in self._call.parts)
@@ -145,9 +167,11 @@ class Looked:
         if now.target is not None:
             if before is None or before.target != now.target:
                 self._call.shortcuts.look_at(self._view, now.target, item)
-        elif before is None or below_changed(before.acl, acl):
+        elif before is None or below_changed(before.acl, acl) or key in self._uprooted:
             # New to us, with all that it holds; or others may see it now: no feed names what lies below.
-            self._call.branches.append(Branch(self._view, Corpus(self._drive_of(item)), key))
+            self._call.branches.append(Branch(self._view, Corpus(self._drive_of(item)), key, now))
+            # Until that is told, too: whoever is stopped before reads this entry again, and is to see that the folder is not done with.
+            return [replace(now, acl=_NOT_YET if before is None or before.acl == acl else before.acl)]
         return [now] if now != before else []
 
     def _look_further(self, key: str) -> None:
@@ -155,8 +179,10 @@ class Looked:
         before = self._before.get(key)
         if before is not None and before.target is not None:
             self._call.shortcuts.look_at(self._view, before.target)
-        elif before is not None and self._call.config.shared_with_me:
-            self._call.shared_again.add(self._view.user)
+        elif before is not None:
+            self._call.shortcuts.look_below(self._view, key)
+            if self._call.config.shared_with_me:
+                self._call.shared_again.add(self._view.user)
         if self._tree.leading_to([key]):
             self._call.shortcuts.look_at(self._view, key)
 

@@ -6,6 +6,7 @@ https://developers.google.com/workspace/drive/api/guides/long-running-operations
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,11 +29,14 @@ from connector_pipelines.core.http import Download
 from connector_pipelines.sources.google_drive.client import Drive, Json, key_headers
 from connector_pipelines.sources.google_drive.faults import NotExportable, TooLargeToExport, plain_text
 from connector_pipelines.sources.google_drive.formats import ExportSettings, setting_of
+from connector_pipelines.telemetry import redact
 
 __all__ = ["Exporter"]
 
 _FIRST_LOOK_S: Final = 0.5
 _LONGEST_LOOK_S: Final = 20.0
+# What in its address leads to an export: a long word with a digit, which no name of a format is.
+_OPAQUE: Final = re.compile(r"(?=[A-Za-z_~-]*\d)[A-Za-z0-9_~-]{20,}")
 # Drive may refuse an operation to the very user who began it, for a while.
 _REFUSALS: Final = 10
 
@@ -164,6 +168,8 @@ def _address(operation: Json, file_id: str) -> str:
     found = (operation.get("response") or {}).get("downloadUri")
     if not isinstance(found, str) or not found:
         raise Malformed(f"the operation that exports {file_id} is done, and names no address")
+    for word in set(_OPAQUE.findall(found)) - {file_id}:
+        redact(word, passing=True)
     return found
 
 

@@ -160,18 +160,19 @@ def _error_in(answer: HttpResponse) -> tuple[dict[str, Any], bool]:
 
 def _named(url: str) -> str:
     """The file or method, without what is the same for all."""
-    return url.partition("/drive/v3/")[2] or url
+    return scrub(url.partition("/drive/v3/")[2] or url)
 
 
 def plain_text(message: str) -> str:
     """Google's sentence, without what an address in it may carry."""
     plain = " ".join(_TAG.sub("", _ADDRESS.sub(r"\1", message)).split())
-    return scrub(plain[:_SHOWN_CHARACTERS])
+    # Cut last: half a secret is none that is known.
+    return scrub(plain)[:_SHOWN_CHARACTERS]
 
 
 def _console(*places: object) -> str:
     found = _CONSOLE.search(" ".join(place if isinstance(place, str) else json.dumps(place) for place in places))
-    return found[0] if found else ""
+    return found[0] if found and scrub(found[0]) == found[0] else ""
 
 
 def _asked_s(headers: Mapping[str, str], message: str) -> float | None:
@@ -244,6 +245,14 @@ def _api_is_off(refusal: Refusal) -> ConnectorError:
     return ConfigurationError(str(refusal), advice=f"Enable the Google Drive API for the project: {refusal.console or _ENABLE}")
 
 
+def _not_in_domain(refusal: Refusal) -> ConnectorError:
+    # A policy may be of an organizational unit: then it is this user's, and others are in another.
+    kind = SubjectRefused if refusal.user else ConfigurationError
+    whose = f"the unit that {refusal.user} is in" if refusal.user else "the domain"
+    advice = f"An administrator has to allow this application for {whose}: Google's admin console, Apps, Google Workspace, Drive and Docs."
+    return kind(str(refusal), advice=advice)
+
+
 def _of(kind: Callable[..., ConnectorError], advice: str = "") -> Callable[[Refusal], ConnectorError]:
     return partial(_told, kind, advice)
 
@@ -270,7 +279,8 @@ def _list(found: object) -> list[Any]:
 
 
 def _word(found: object) -> str:
-    return found if isinstance(found, str) and _WORD.fullmatch(found) else ""
+    # Whoever repeats what they were asked with may do so anywhere, and a token is a word, too.
+    return found if isinstance(found, str) and _WORD.fullmatch(found) and scrub(found) == found else ""
 
 
 _DAILY: Final = frozenset({"dailyLimitExceeded", "dailyLimitExceededUnreg"})
@@ -292,9 +302,7 @@ _BY_REASON: Final[Mapping[str, Callable[[Refusal], ConnectorError]]] = {
     "insufficientScopes": _scope_missing,
     "authError": _not_us,
     "UNAUTHENTICATED": _not_us,
-    "domainPolicy": _of(
-        ConfigurationError, "An administrator of the domain has to allow this application: Google's admin console, Apps, Google Workspace, Drive."
-    ),
+    "domainPolicy": _not_in_domain,
     "insufficientFilePermissions": _NOT_BY_US,
     "forbidden": _NOT_BY_US,
     "appNotAuthorizedToFile": _NOT_BY_APP,

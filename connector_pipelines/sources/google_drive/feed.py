@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from connector_pipelines.core.errors import ConnectorError
 from connector_pipelines.core.protocols import Tools
-from connector_pipelines.core.types import Below, Change, ChangePage, Cursor, Deleted, Folder, Skipped, Unlistable, Upserted
+from connector_pipelines.core.types import Below, Change, ChangePage, Cursor, Deleted, Folder, Unlistable
 from connector_pipelines.sources.google_drive import calls
 from connector_pipelines.sources.google_drive.calls import Corpus
 from connector_pipelines.sources.google_drive.config import Config
 from connector_pipelines.sources.google_drive.entries import Looked
 from connector_pipelines.sources.google_drive.failing import Failing
 from connector_pipelines.sources.google_drive.faults import PageTokenRejected
-from connector_pipelines.sources.google_drive.pages import delta_pages, snapshot_pages
+from connector_pipelines.sources.google_drive.pages import delta_pages, noted, snapshot_pages
 from connector_pipelines.sources.google_drive.parts import Part, root_of, wanted_parts
 from connector_pipelines.sources.google_drive.passing import Pass
 from connector_pipelines.sources.google_drive.people import People
@@ -25,6 +25,8 @@ from connector_pipelines.sources.google_drive.tree import NOTHING
 __all__ = ["Delta", "Snapshot"]
 
 _INCOMPLETE = "unavailable"
+# A batch of Drive has as many.
+_MOST_TARGETS = 100
 
 
 class Snapshot:
@@ -82,7 +84,7 @@ class Snapshot:
 
     def _cursor(self) -> Cursor:
         links = self._call.links if self._call.shortcuts.leads_out else None
-        return write_cursor(Place(parts=self._followed, links=links, me=self._people.asked))
+        return write_cursor(Place(parts=self._followed, links=links, me=self._people.asked, targets=few(self._call.shortcuts.out)))
 
 
 class Delta:
@@ -94,6 +96,7 @@ class Delta:
         self._followed = dict(place.parts)
         self._links = place.links
         self._call.links = place.links
+        self._call.shortcuts.out = dict(place.targets)
         people.remember(place.me)
         self._told = False
 
@@ -113,6 +116,7 @@ class Delta:
                 yield from self._paged(iter([list(failing.met(part, error))]))
         failing.end()
         yield from self._by_links()
+        yield from self._by_targets()
         # There is always a page; and where the last ones were empty, their place is kept.
         yield ChangePage(changes=(), cursor=self._cursor())
 
@@ -178,7 +182,7 @@ class Delta:
         token = calls.start_token(view.drive, part.corpus)
         root = root_of(part, view)
         ids: set[str] = set()
-        yield from self._paged(_noted(self._lists_of(part, root), ids))
+        yield from self._paged(noted(self._lists_of(part, root), ids))
         call.shortcuts.lists_all = False
         if call.crawl.is_incomplete:
             yield from self._paged(iter([[incomplete(part)]]))
@@ -200,6 +204,13 @@ class Delta:
             others = [entry for entry in page.entries if (entry.get("file") or {}).get("driveId", "") not in synced]
             yield from self._paged(Looked(self._call, view).changes(others), links=page.token)
 
+    def _by_targets(self) -> Iterator[ChangePage]:
+        """What shortcuts lead out to may go, or come back, with a folder above it. As one user; of several, each sees something else."""
+        call = self._call
+        if call.shortcuts.out and len({part.user for part in call.parts}) == 1:
+            call.shortcuts.look_again(call.views.of(call.parts[0].user))
+            yield from self._paged(call.rest())
+
     def _paged(
         self, lists: Iterator[list[Change]], key: str | None = None, followed: Followed | None = None, links: str | None = None
     ) -> Iterator[ChangePage]:
@@ -218,21 +229,16 @@ class Delta:
                 yield page
 
     def _cursor(self) -> Cursor:
-        return write_cursor(Place(parts=self._followed, links=self._links, me=self._people.asked))
+        targets = few(self._call.shortcuts.out)
+        return write_cursor(Place(parts=self._followed, links=self._links, me=self._people.asked, targets=targets))
+
+
+def few(targets: Mapping[str, bool]) -> Mapping[str, bool]:
+    """`targets`, where they are as many as are looked up in one request at each sync; else none: sweeps find what became of them."""
+    return targets if len(targets) <= _MOST_TARGETS else {}
 
 
 def incomplete(part: Part) -> Unlistable:
     """https://developers.google.com/workspace/drive/api/reference/rest/v3/files/list: `incompleteSearch`."""
     message = f"{part.name}: Drive says that its search was incomplete; it is listed again at the next sync"
     return Unlistable(part.path, _INCOMPLETE, message, remembered=True)
-
-
-def _noted(lists: Iterator[list[Change]], ids: set[str]) -> Iterator[list[Change]]:
-    for changes in lists:
-        for change in changes:
-            match change:
-                case Upserted(ref):
-                    ids.add(ref.id)
-                case Folder(id=found) | Skipped(id=found):
-                    ids.add(found)
-        yield changes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from connector_pipelines.core.types import Change, ChangePage, Cursor
+from connector_pipelines.core.types import Change, ChangePage, Cursor, Folder, Skipped, Upserted
 
-__all__ = ["delta_pages", "snapshot_pages", "window_pages"]
+__all__ = ["delta_pages", "noted", "snapshot_pages", "window_pages"]
 
 
 def snapshot_pages(lists: Iterable[list[Change]], size: int, cursor: Callable[[], Cursor]) -> Iterator[ChangePage]:
@@ -40,3 +40,15 @@ def window_pages(lists: Iterable[list[Change]], size: int) -> Iterator[ChangePag
             yield ChangePage(changes=tuple(waiting[:size]))
             del waiting[:size]
     yield ChangePage(changes=tuple(waiting))
+
+
+def noted(lists: Iterable[list[Change]], ids: set[str]) -> Iterator[list[Change]]:
+    """The same lists; `ids` takes in whatever they say is there."""
+    for changes in lists:
+        for change in changes:
+            match change:
+                case Upserted(ref):
+                    ids.add(ref.id)
+                case Folder(id=found) | Skipped(id=found):
+                    ids.add(found)
+        yield changes

@@ -18,7 +18,8 @@ from connector_pipelines.sources.google_drive.people import View, Views
 __all__ = ["Part", "root_of", "shared_root", "wanted_parts"]
 
 _SHARED: Final = "sharedWithMe"
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{15,}")
+# As those of shared drives begin. A name that looks like one costs a request more.
+_ID: Final = re.compile(r"0[A-Za-z0-9_-]{14,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def _drive_named(view: View, wanted: str) -> str:
         else:
             return str(found["id"])
     known = calls.drives(view.drive)
-    named = [drive_id for drive_id, name in known.items() if name == wanted]
+    named = [wanted] if wanted in known else [drive_id for drive_id, name in known.items() if name == wanted]
     if len(named) > 1:
         raise ConfigurationError(
             f"{len(named)} shared drives are called {wanted!r}",

@@ -17,7 +17,7 @@ from connector_pipelines.sources.google_drive.parts import Part, shared_root
 from connector_pipelines.sources.google_drive.people import People, View, Views
 from connector_pipelines.sources.google_drive.placing import Placing
 from connector_pipelines.sources.google_drive.shortcuts import Branch, Shortcuts
-from connector_pipelines.sources.google_drive.tree import Tree
+from connector_pipelines.sources.google_drive.tree import NOTHING, Tree
 
 __all__ = ["Pass"]
 
@@ -40,9 +40,11 @@ class Pass:
         self.views = Views(people, recorded, with_access=config.permissions == "capture")
         self.tree = Tree(recorded)
         self.maker = Maker(config)
-        self.placing = Placing(self.tree, takes_shared=config.shared_with_me)
-        self.shortcuts = Shortcuts(self.tree, self.placing, self.maker, self.everybody_sees)
+        self.placing = Placing(self.tree, [shared_root(user) for user in config.users or (None,)] if config.shared_with_me else ())
+        self.shortcuts = Shortcuts(self.tree, self.placing, self.maker, lambda view, ids: self.everybody_sees(ids, but=view))
         self.crawl = Crawl(config, self.tree, self.placing, self.maker, self.shortcuts)
+        if config.shared_with_me and recorded is not NOTHING:
+            self.crawl.theirs = self.theirs
         self.parts: Sequence[Part] = ()
         self.branches: list[Branch] = []
         self.shared_again: set[str | None] = set()
@@ -53,11 +55,26 @@ class Pass:
         """Whose own feed tells of what shortcuts lead to, where the parts' feeds do not."""
         return self.config.users[0] if self.config.users else None
 
-    def everybody_sees(self, ids: set[str]) -> Iterator[tuple[View, list[Json]]]:
-        """Of `ids`, what each user sees as whom a part is read, in their order. The caller takes out of `ids` what it found."""
+    def theirs(self, view: View, ids: set[str]) -> set[str]:
+        """Those of `ids` that users before this one were given as well: it is for the first of them to tell, in a delta as in a snapshot."""
+        left = set(ids)
+        for other, there in self.everybody_sees(left, before=view.user) if view.user != self.parts[0].user else ():
+            homes = {item["id"]: self.placing.own_home(other, item) for item in there}
+            left -= {key for key, home in homes.items() if home is not None and self.tree.top(home) == shared_root(other.user)}
+        return ids - left
+
+    def everybody_sees(self, ids: set[str], *, before: str | None = None, but: View | None = None) -> Iterator[tuple[View, list[Json]]]:
+        """Of `ids`, what each user sees as whom a part is read, in their order. The caller takes out of `ids` what it found.
+
+        Args:
+            before: The user at whom to end.
+            but: Of whom not to ask.
+        """
         for user in dict.fromkeys(part.user for part in self.parts):
-            if not ids:
+            if not ids or (user is not None and user == before):
                 return
+            if but is not None and but.user == user:
+                continue
             view = self.views.of(user)
             try:
                 found = calls.get_many(view.drive, ids)
@@ -87,6 +104,8 @@ class Pass:
                 together.setdefault((branch.view.user, branch.corpus.drive_id), []).append(branch)
         for alike in together.values():
             yield from self.crawl.below(alike[0].view, alike[0].corpus, list(dict.fromkeys(branch.id for branch in alike)))
+        # As they are now: those that lie in another of them were met again below it.
+        yield [now for branch in branches if branch.then is not None and (now := self.tree.was(branch.id)) is not None]
 
     def _shared_again(self) -> Iterator[list[Change]]:
         users, self.shared_again = self.shared_again, set()

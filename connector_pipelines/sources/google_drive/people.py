@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from connector_pipelines.core.access import Acl
-from connector_pipelines.core.protocols import Folders, Tools
+from connector_pipelines.core.protocols import Folders
 from connector_pipelines.sources.google_drive import calls
 from connector_pipelines.sources.google_drive.access import Access
 from connector_pipelines.sources.google_drive.client import Drive, Drives
@@ -42,28 +42,25 @@ class View:
 class People:
     """Whose addresses are known. Used by several threads at once."""
 
-    def __init__(self, drives: Drives, tools: Tools) -> None:
+    def __init__(self, drives: Drives) -> None:
         self.drives = drives
-        # A service account is named by its address; an OAuth client by an id that says nothing of who signed in.
-        self._me = tools.application.lower() if "@" in tools.application else None
         self._lock = threading.Lock()
         self.asked: str | None = None
-        """Address of whoever the sign-in is, where that had to be asked for."""
+        """Address of whoever the sign-in is, where that was asked for; the endpoint's cursor keeps it."""
 
     def address(self, user: str | None) -> str:
-        """Who `user` is; asked for once where the sign-in does not say it."""
+        """Who `user` is; whoever the sign-in is, is asked for once."""
         if user is not None:
             return user
         with self._lock:
-            if self._me is None:
-                self._me = self.asked = calls.about_me(self.drives.of(None))
-            return self._me
+            if self.asked is None:
+                self.asked = calls.about_me(self.drives.of(None))
+            return self.asked
 
     def remember(self, me: str | None) -> None:
         """Who the sign-in was when it was asked for before."""
         with self._lock:
-            if self._me is None and me is not None:
-                self._me = self.asked = me
+            self.asked = self.asked or me
 
 
 class Views:

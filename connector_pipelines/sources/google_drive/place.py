@@ -35,11 +35,13 @@ class Place:
         parts: By the key of the part.
         links: Token of the user's own feed, where shortcuts lead out of what the parts' feeds tell; None where none do.
         me: Address of whoever the sign-in is, where that had to be asked for.
+        targets: Of shortcuts that lead out of what is synced; and whether each was there.
     """
 
     parts: Mapping[str, Followed] = field(default_factory=dict)
     links: str | None = None
     me: str | None = None
+    targets: Mapping[str, bool] = field(default_factory=dict)
 
 
 def read_cursor(cursor: Cursor) -> Place | None:
@@ -49,7 +51,8 @@ def read_cursor(cursor: Cursor) -> Place | None:
         if told["v"] != _VERSION:
             return None
         parts = {key: Followed(_text(root), _text(token)) for key, (root, token) in told["parts"].items()}
-        return Place(parts=parts, links=_text(told.get("links")), me=_text(told.get("me"))) if parts else None
+        targets = {str(key): True for key in told.get("there", ())} | {str(key): False for key in told.get("away", ())}
+        return Place(parts=parts, links=_text(told.get("links")), me=_text(told.get("me")), targets=targets) if parts else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -60,6 +63,9 @@ def write_cursor(place: Place) -> Cursor:
         told["links"] = place.links
     if place.me is not None:
         told["me"] = place.me
+    for name, is_there in (("there", True), ("away", False)):
+        if found := sorted(key for key, known in place.targets.items() if known is is_there):
+            told[name] = found
     return Cursor(json.dumps(told, separators=(",", ":")))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connector_pipelines.core.types import Folder
@@ -22,11 +22,12 @@ class Placing:
     """Looks folders up that nobody named, and remembers them for the length of a call.
 
     Args:
-        takes_shared: Whether what is shared with a user is in scope by that alone.
+        shared_roots: Of the users with whom being shared is to be in scope, in their order; none where that is in scope by no means.
     """
 
-    def __init__(self, tree: Tree, *, takes_shared: bool) -> None:
-        self._tree, self._takes_shared = tree, takes_shared
+    def __init__(self, tree: Tree, shared_roots: Sequence[str] = ()) -> None:
+        self._tree = tree
+        self._rank = {root: rank for rank, root in enumerate(shared_roots)}
         self._met: dict[tuple[str | None, str], Json | None] = {}
 
     def climb(self, view: View, items: Iterable[Json]) -> None:
@@ -63,9 +64,18 @@ class Placing:
         """Where it lies, whatever shortcuts lead to it."""
         avoiding = item["id"] if is_node(item) else None
         folder = self._tree.get(parent_of(item), avoiding=avoiding)
-        if folder is None and self._takes_shared and "sharedWithMeTime" in item and not item.get("ownedByMe"):
-            folder = self._among_shared(view, item["id"])
+        is_given = bool(self._rank) and "sharedWithMeTime" in item and not item.get("ownedByMe")
+        if is_given and (folder is None or self._is_after(folder, shared_root(view.user))):
+            return self.among_shared(view, item["id"])
         return folder
+
+    def among_shared(self, view: View, item_id: str) -> Folder | None:
+        """Where what is shared with this user lies: with a user before them, where it is a folder that is known there."""
+        root = shared_root(view.user)
+        before = self._tree.was(item_id)
+        over = self._tree.get(before.parent) if before is not None else None
+        here = self._tree.get(root)
+        return over if over is not None and here is not None and self._is_after(here, self._tree.top(over)) else here
 
     def by_shortcut(self, view: View, item: Json) -> Folder | None:
         """The first shortcut that leads to it and does not lie in it."""
@@ -74,13 +84,10 @@ class Placing:
                 return lead
         return None
 
-    def _among_shared(self, view: View, item_id: str) -> Folder | None:
-        # Where several users have it, it stays with the one it was first seen by.
-        before = self._tree.was(item_id)
-        first = self._tree.was(before.parent) if before is not None and before.parent is not None else None
-        if first is not None and first.parent is None:
-            return first
-        return self._tree.get(shared_root(view.user))
+    def _is_after(self, folder: Folder, root: str) -> bool:
+        """Whether it lies with a user after the one whose root this is: who comes first in the settings has what several were given."""
+        last = len(self._rank)
+        return self._rank.get(self._tree.top(folder), last) > self._rank.get(root, last)
 
     def _is_above(self, view: View, target_id: str, lead: Folder) -> bool:
         """Whether a folder holds, in truth, what would hold it: by the shortcut one would go round and round."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import quote
@@ -19,6 +19,11 @@ __all__ = ["Prober"]
 _USERS_TRIED: Final = 100
 _AT_ONCE: Final = 8
 _FILES_LOOKED_AT: Final = 50
+# https://developers.google.com/workspace/drive/api/guides/ref-roles
+_WHO_MAY: Final = (
+    "Make the account an Editor of the folder, or a Contributor of the shared drive, to read who else may see them; or set"
+    " `permissions: ignore`."
+)
 _FILE: Final = "id,name,mimeType,size,resourceKey,capabilities(canDownload)"
 
 
@@ -62,6 +67,7 @@ class _Tries:
     def __init__(self, config: Config, drive: Drive) -> None:
         self._config, self._drive = config, drive
         self._corpus, self._query = Corpus(), "trashed = false"
+        self._top: Json | None = None
         self._files: list[Json] = []
 
     def abilities(self) -> Iterator[Ability]:
@@ -78,8 +84,8 @@ class _Tries:
     def _see_folder(self) -> str:
         folder_id = str(self._config.folder)
         self._query = f"{quoted(folder_id)} in parents and trashed = false"
-        found = self._drive.call("files.get", fileId=folder_id, fields="name,mimeType,trashed,driveId", supportsAllDrives=True)
-        self._corpus = Corpus(found.get("driveId"))
+        found = self._drive.call("files.get", fileId=folder_id, fields="id,name,mimeType,trashed,driveId", supportsAllDrives=True)
+        self._corpus, self._top = Corpus(found.get("driveId")), found
         if found.get("mimeType") != FOLDER:
             raise ConfigurationError(f"{found.get('name')!r} is no folder", advice="Correct `folder`.")
         if found.get("trashed"):
@@ -89,14 +95,18 @@ class _Tries:
     def _see_drives(self) -> str:
         wanted, known = self._config.shared_drive, drives(self._drive)
         if wanted is None:
-            self._corpus = Corpus(next(iter(known), None))
+            self._in_drive(known, next(iter(known), None))
             return f"{len(known)} of them."
         found = [drive_id for drive_id, name in known.items() if wanted in {drive_id, name}]
         if len(found) != 1:
             met = "Several have that name" if found else f"It is none of the {len(known)} that this account is a member of"
             raise ConfigurationError(f"{met}: {wanted!r}", advice="Give the id of the drive, and make the account a member of it.")
-        self._corpus = Corpus(found[0])
+        self._in_drive(known, found[0])
         return f"{known[found[0]]}."
+
+    def _in_drive(self, known: Mapping[str, str], drive_id: str | None) -> None:
+        self._corpus = Corpus(drive_id)
+        self._top = {"id": drive_id, "name": known[drive_id]} if drive_id else None
 
     def _list(self) -> str:
         query = "sharedWithMe = true and trashed = false" if self._config.shared_with_me else self._query
@@ -115,17 +125,26 @@ class _Tries:
         return f"{stored.get('name')}."
 
     def _read_permissions(self) -> str:
-        item = next(iter(self._files), None)
+        # A shared drive or folder is asked about as such at each sync: what it answers counts for what lies in it.
+        item = self._top or next(iter(self._files), None)
         if item is None:
             return "There is no file to try it on."
-        keys, name = _keys(item), item.get("name")
+        name = item.get("name")
         try:
             self._drive.call(
-                "permissions.list", fileId=item["id"], pageSize=1, fields="permissions(id)", supportsAllDrives=True, resource_keys=keys
+                "permissions.list",
+                fileId=item["id"],
+                pageSize=1,
+                fields="permissions(id)",
+                supportsAllDrives=True,
+                resource_keys=_keys(item),
             )
-        except Forbidden:
-            # As for whatever others own and share with us to read only.
-            return f"Those of {name} are not shown to us: of such files, only this account counts as a reader."
+        except Forbidden as error:
+            refused = f"Those of {name} are not shown to us: of such files, only this account counts as a reader"
+            if self._top is None:
+                # As for whatever others own and share with us to read only.
+                return f"{refused}. {_WHO_MAY}"
+            raise Forbidden(refused, advice=_WHO_MAY) from error
         return f"Those of {name}."
 
     def _follow(self) -> str:

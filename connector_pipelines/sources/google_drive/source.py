@@ -47,7 +47,7 @@ class Source:
     def __init__(self, config: Config, tools: Tools) -> None:
         self._config, self._tools = config, tools
         self._drives = Drives(tools, api_url=config.api_url, allow_private=config.allow_private)
-        self._people = People(self._drives, tools)
+        self._people = People(self._drives)
         self._reader = Reader(self._drives, Exporter(config.exports), users=config.users, acknowledge_abuse=config.acknowledge_abuse)
 
     def test(self) -> Probe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -100,6 +100,14 @@ class Tree:
             if there:
                 found[target] = there
         return found
+
+    def recorded_to(self, targets: Collection[str]) -> Mapping[str, Sequence[Folder]]:
+        """The shortcuts that led to `targets` when they were recorded, whether they are there now or not."""
+        return self._recorded.leading_to(targets) if targets else {}
+
+    def lay_in(self, folder: Folder, gone_id: str) -> bool:
+        """Whether `folder` lay in one that was removed, or below it."""
+        return any(each.parent == gone_id for each in self._chain(folder))
 
     def top(self, folder: Folder) -> str:
         """Id of the outermost folder above it."""

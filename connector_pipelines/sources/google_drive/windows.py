@@ -60,7 +60,8 @@ class Window:
         for listed in calls.files(view.drive, part.corpus, self._query, self._config.page_size):
             self._call.placing.climb(view, listed.items)
             homes = {item["id"]: home for item in listed.items if (home := self._home(view, item)) is not None}
-            inside = [item for item in listed.items if item["id"] in homes]
+            theirs = self._call.theirs(view, set(homes)) if part.sort == "shared" else set[str]()
+            inside = [item for item in listed.items if item["id"] in homes.keys() - theirs]
             acls = view.access.of(inside)
             made = (self._call.maker.change(item, homes[item["id"]], acls[item["id"]], view.user) for item in inside)
             yield [change for change in made if change is not None]

@@ -138,8 +138,9 @@ def _file(question: Question, file_id: str) -> Answer:
 
 def _permissions(question: Question, file_id: str, rest: list[str]) -> Answer:
     item, role = _administered(question, file_id) if question.flag("useDomainAdminAccess") else question.item(file_id)
-    # In a shared drive every member may see who has access; elsewhere, whoever may share.
-    if role == "metadata" or (item.drive is None and RANKS[role] < RANKS["writer"]):
+    # Who has access is for those to see who may write, in shared drives too:
+    # https://developers.google.com/workspace/drive/api/guides/ref-roles
+    if RANKS[role] < RANKS["writer"]:
         raise not_permitted()
     everything = live_permissions(question.viewer, item)
     if rest:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from connector_pipelines.core.access import Acl
-from connector_pipelines.core.errors import ConnectorError, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
+from connector_pipelines.core.errors import (
+    ConnectorError,
+    Forbidden,
+    Malformed,
+    NotFound,
+    PermanentError,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from connector_pipelines.core.types import Folder
 from connector_pipelines.sources.google_drive.access import Access
 from connector_pipelines.sources.google_drive.client import Ask, Json
@@ -101,12 +110,12 @@ def test_all_pages_of_many_permissions_are_read() -> None:
     assert drive.asked == [["a"], [_DRIVE], [_DRIVE], [_DRIVE]]
 
 
-@pytest.mark.parametrize("error", [Forbidden("no"), NotFound("no"), Unavailable("after all tries")])
+@pytest.mark.parametrize("error", [Forbidden("no"), NotFound("no"), PermanentError("400")])
 def test_members_that_are_refused_leave_only_us(error: ConnectorError) -> None:
     assert seen(Permissions({_DRIVE: error})).of([file("a"), folder("f"), file("b", "f")]) == dict.fromkeys(["a", "f", "b"], only(_ME))
 
 
-@pytest.mark.parametrize("error", [Forbidden("no"), NotFound("no"), Unavailable("after all tries")])
+@pytest.mark.parametrize("error", [Forbidden("no"), NotFound("no"), PermanentError("400")])
 def test_permissions_of_its_own_that_are_refused_leave_those_of_its_folder(error: ConnectorError) -> None:
     drive = Permissions({_DRIVE: "ann", "a": error, "b": "ann bob"})
     found = seen(drive).of([file("a", own=True), file("b", own=True)])
@@ -124,10 +133,17 @@ def test_a_refusal_of_the_second_page_leaves_nothing_of_the_first() -> None:
     assert seen(drive).of([file("a")]) == {"a": only(_ME)}
 
 
-@pytest.mark.parametrize("error", [RateLimited("later"), Unauthenticated("who?")])
-def test_what_is_refused_to_all_calls_stops_the_pass_and_takes_nobodys_access(error: ConnectorError) -> None:
+@pytest.mark.parametrize("error", [RateLimited("later"), Unauthenticated("who?"), Unavailable("after all tries")])
+def test_what_is_no_answer_stops_the_pass_and_takes_nobodys_access(error: ConnectorError) -> None:
     with pytest.raises(type(error)):
         seen(Permissions({_DRIVE: error})).of([file("a")])
+    with pytest.raises(type(error)):
+        seen(Permissions({_DRIVE: "ann", "a": error})).of([file("a", own=True)])
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_again_later() -> None:
+    with pytest.raises(Unavailable, match="who may see a: a page of somebody"):
+        seen(Permissions({_DRIVE: "ann", "a": Malformed("a page of somebody")})).of([file("a", own=True)])
 
 
 def test_in_my_drive_what_is_told_counts_and_nothing_is_asked() -> None:

@@ -174,7 +174,15 @@ def test_a_message_with_another_token_channel_or_resource_is_not_genuine(wrong: 
 
 
 @pytest.mark.parametrize(
-    "odd", [{"message_number": "x"}, {"message_number": None}, {"message_number": "٣"}, {"resource_state": None}, {"method": "GET"}]
+    "odd",
+    [
+        {"message_number": "x"},
+        {"message_number": None},
+        {"message_number": "٣"},
+        {"resource_state": None},
+        {"resource_state": "A-word_of-whoever-4711"},
+        {"method": "GET"},
+    ],
 )
 def test_a_genuine_message_that_is_none_of_googles_is_malformed(odd: dict[str, str]) -> None:
     with pytest.raises(Malformed):

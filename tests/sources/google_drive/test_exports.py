@@ -122,6 +122,23 @@ def test_a_cut_of_a_large_export_goes_on_where_it_was_cut(drive: FakeDrive) -> N
     assert [call.size for call in drive.calls() if "downloads" in call.path] == [5 * MEGABYTES, len(content) - 5 * MEGABYTES]
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Denied(reason="forbidden"), Status(status=302, headers={"Location": "/drive/v3/downloads/elsewhere"})],
+    ids=["refused", "redirected"],
+)
+def test_the_address_of_a_large_export_is_not_shown_where_it_fails(drive: FakeDrive, fault: Denied | Status) -> None:
+    file = drive.world.create_native("document", "hello", owner=ADA, name="Report", padding=11 * MEGABYTES)
+    drive.fault(fault, path="*/downloads/*", times=None)
+
+    with pytest.raises(ConnectorError) as met:
+        export(drive, file)
+
+    (at, *_) = [call.path for call in drive.calls() if "downloads" in call.path]
+    assert at.rpartition("/")[2] not in str(met.value)
+    assert "downloads/***" in str(met.value)
+
+
 def test_an_operation_that_is_refused_to_its_own_starter_is_looked_at_again(drive: FakeDrive) -> None:
     file = drive.world.create_native("document", "hello", owner=ADA, name="Report", padding=11 * MEGABYTES)
     drive.world.quirks(operation_polls=1, operation_forbidden=1)

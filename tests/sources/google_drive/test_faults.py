@@ -20,6 +20,7 @@ from connector_pipelines.core.errors import (
 )
 from connector_pipelines.core.http import HttpResponse
 from connector_pipelines.sources.google_drive.faults import Abusive, NotExportable, PageTokenRejected, Refiner, TooLargeToExport
+from connector_pipelines.telemetry import redact
 
 FILES = "https://www.googleapis.com/drive/v3/files"
 PROJECT = "google_drive/quay"
@@ -56,7 +57,7 @@ def met(status: int, content: bytes, *, url: str = f"{FILES}/abc", headers: dict
         (403, "fileNotExportable", NotExportable),
         (403, "cannotExportFile", NotExportable),
         (403, "exportSizeLimitExceeded", TooLargeToExport),
-        (403, "domainPolicy", ConfigurationError),
+        (403, "domainPolicy", SubjectRefused),
         (403, "accessNotConfigured", ConfigurationError),
         (403, "insufficientPermissions", ConfigurationError),
         (401, "authError", SubjectRefused),
@@ -82,6 +83,16 @@ def test_a_refused_sign_in_stops_the_connector_and_a_refused_user_does_not() -> 
     assert ourselves.stops_connector
     assert type(user) is SubjectRefused
     assert not user.stops_connector
+
+
+def test_a_policy_may_be_of_the_unit_that_one_user_is_in() -> None:
+    answer = HttpResponse(status=403, url=FILES, headers={}, content=body("domainPolicy"))
+
+    ourselves, user = Refiner()(answer), Refiner(user="ann@example.com")(answer)
+
+    assert type(ourselves) is ConfigurationError
+    assert type(user) is SubjectRefused
+    assert "the unit that ann@example.com is in" in user.advice
 
 
 @pytest.mark.parametrize(
@@ -226,3 +237,22 @@ def test_a_sentence_without_end_is_cut_and_a_reason_that_is_none_is_left_out() -
 
     assert len(str(error)) < 400
     assert "()" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "url"),
+    [
+        ("ya29.repeated-token-4711", "No.", f"{FILES}/abc"),
+        ("insufficientFilePermissions", "no " * 96 + "ya29.repeated-token-4711", f"{FILES}/abc"),
+        ("accessNotConfigured", "https://console.cloud.google.com/apis/ya29.repeated-token-4711?project=ya29.repeated-token-4711", f"{FILES}/abc"),
+        ("forbidden", "No.", f"{FILES}/ya29.repeated-token-4711"),
+        ("forbidden", "sent with x-goog-drive-resource-keys: abc/0-ya29.repeated,def/0-ya29.repeated", f"{FILES}/abc"),
+    ],
+    ids=["as the reason", "where a long sentence is cut", "in a page of the console", "in an address", "as resource keys"],
+)  # fmt: skip
+def test_a_secret_that_is_repeated_to_us_is_not_shown_nor_half_of_it(reason: str, message: str, url: str) -> None:
+    redact("ya29.repeated-token-4711")
+
+    error = met(403, body(reason, message), url=url)
+
+    assert "ya29" not in f"{error} {error.advice}"

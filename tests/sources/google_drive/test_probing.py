@@ -75,6 +75,19 @@ def test_permissions_that_are_not_shown_to_a_reader_are_no_fault(drive: FakeDriv
     assert "not shown to us" in found.detail
 
 
+@pytest.mark.parametrize("place", ["shared_drive", "folder"])
+def test_who_may_only_read_what_is_synced_cannot_read_permissions_and_is_told_what_to_become(drive: FakeDrive, place: str) -> None:
+    shared = drive.world.add_drive("Quay", {BEN: "organizer", ADA: "reader"})
+    folder = drive.world.create_folder("Plans", parent=shared)
+    drive.world.create(parent=folder, name="a.txt", content=b"hello")
+
+    found = by_name(probe(drive, shared_drive=shared) if place == "shared_drive" else probe(drive, folder=folder))
+
+    assert [name for name, ability in found.items() if not ability.works] == ["read permissions"]
+    assert "Contributor of the shared drive" in found["read permissions"].detail
+    assert "`permissions: ignore`" in found["read permissions"].detail
+
+
 @pytest.mark.parametrize("trouble", ["missing", "file", "trashed"])
 def test_a_folder_that_is_none_is_one_ability_that_fails(drive: FakeDrive, trouble: str) -> None:
     folder = drive.world.create_folder("Plans", owner=ADA)
@@ -103,7 +116,7 @@ def test_a_folder_that_is_there_is_named(drive: FakeDrive) -> None:
 
 @pytest.mark.parametrize("by", ["id", "name"])
 def test_a_shared_drive_is_found_by_its_id_and_by_its_name(drive: FakeDrive, by: str) -> None:
-    shared = drive.world.add_drive("Quay", {ADA: "reader"})
+    shared = drive.world.add_drive("Quay", {ADA: "writer"})
     drive.world.create(parent=shared, name="a.txt", content=b"hello")
 
     found = probe(drive, shared_drive=shared if by == "id" else "Quay")

@@ -9,7 +9,7 @@ from connector_pipelines.testing.fake_drive import FakeDrive
 from connector_pipelines.testing.fake_drive.world import World
 from tests.sources.google_drive.conftest import Opened
 from tests.sources.google_drive.mirror import Mirror
-from tests.sources.google_drive.reached import ADA
+from tests.sources.google_drive.reached import ADA, BEN
 
 
 @pytest.fixture
@@ -136,3 +136,48 @@ def test_shortcuts_that_are_not_followed_are_skipped(world: World, scope: str, o
         mirror.sync(source)
         assert (mirror.files, [(each.id, each.reason) for each in mirror.skipped.values()]) == ({}, [(shortcut, "shortcut")])
         world.rename(shortcut, "t")
+
+
+def test_a_target_that_goes_with_a_folder_above_it_is_gone_and_comes_back(world: World, scope: str, source: Source, mirror: Mirror) -> None:
+    above = world.create_folder("above", owner=ADA)
+    file = world.create(parent=world.create_folder("deep", parent=above), name="a.txt", content=b"a")
+    world.make_shortcut(file, parent=scope, name="s")
+    mirror.sync(source)
+    world.trash(above)
+    mirror.sync(source)
+    assert (mirror.files, [each.reason for each in mirror.skipped.values()]) == ({}, ["shortcut_target_trashed"])
+    world.untrash(above)
+    mirror.sync(source)
+    assert (mirror.paths, mirror.skipped) == ({"s/a.txt": file}, {})
+
+
+def test_a_target_that_was_shared_by_a_folder_above_it_goes_with_the_share(
+    fake: FakeDrive, world: World, scope: str, source: Source, mirror: Mirror
+) -> None:
+    above = world.create_folder("above", owner=BEN)
+    file = world.create(parent=above, name="a.txt", content=b"a")
+    world.share(above, who=ADA)
+    world.make_shortcut(file, parent=scope, name="s")
+    mirror.sync(source)
+    world.unshare(above, who=ADA)
+    mirror.sync(source)
+    assert (mirror.files, [each.reason for each in mirror.skipped.values()]) == ({}, ["shortcut_target_missing"])
+    fake.clear_journal()
+    mirror.sync(source)
+    assert fake.journal.counts()["batch"] <= 1
+
+
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_a_second_shortcut_leads_on_when_the_first_goes_with_its_folder(
+    world: World, scope: str, source: Source, mirror: Mirror, target: str
+) -> None:
+    folder = world.create_folder("plans", owner=ADA)
+    file = world.create(parent=folder, name="a.txt", content=b"a")
+    rooms = [world.create_folder(name, parent=world.create_folder("f", parent=scope)) for name in ("one", "two")]
+    leads = [world.make_shortcut(file if target == "file" else folder, parent=room, name="s") for room in rooms]
+    mirror.sync(source)
+    first = leads.index(min(leads))
+    world.trash(mirror.folders[rooms[first]].parent or "")
+    mirror.sync(source)
+    below = "s" if target == "file" else "s/plans"
+    assert mirror.paths == {f"f/{('one', 'two')[1 - first]}/{below}/a.txt": file}

@@ -60,7 +60,10 @@ def test_permissions_of_what_is_in_a_shared_drive_come_by_listing_them_alone(ask
     assert not shown.keys() & {"permissions", "owners", "ownedByMe", "shared", "writersCanShare"}
     assert (shown["hasAugmentedPermissions"], len(shown["permissionIds"])) == (False, 3)
     assert ask(f"files/{folder}", fields="hasAugmentedPermissions", supportsAllDrives=True) == {"hasAugmentedPermissions": True}
-    assert holders(ask, file, BOB) == {ADA: "organizer", BOB: "reader", "staff@example.com": "writer"}
+    assert holders(ask, file) == {ADA: "organizer", BOB: "reader", "staff@example.com": "writer"}
+    with pytest.raises(Refused) as refused:
+        holders(ask, file, BOB)
+    assert (refused.value.status, refused.value.reason) == (403, "insufficientFilePermissions")
     listed = ask(f"files/{file}/permissions", fields="*", supportsAllDrives=True)["permissions"]
     details = {each["emailAddress"]: each["permissionDetails"] for each in listed}
     assert details[BOB] == [{"permissionType": "member", "role": "reader", "inherited": True, "inheritedFrom": drive}]
