@@ -41,7 +41,7 @@ def make(port: int, key: Path) -> tuple[FakeDrive, Harbour]:
     )
     money = world.create_folder("Money", parent=harbour)
     world.limit_access(money)
-    world.share(money, "user", "reader", account["client_email"])
+    world.share(money, "user", "writer", account["client_email"])
     offer = world.create(parent=money, name="offer.txt", content=b"Piling: 412,000 without the anchors.\n")
     draft = world.create(parent=harbour, name="draft.txt", content=b"To be thrown away: nobody needs the old dolphins.\n")
     return drive, Harbour(harbour, drawings, minutes, offer, draft)

@@ -7,13 +7,13 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from tests.convergence.syncing import PRELOADED, Ended, Plan, main
 
-__all__ = ["Meddling", "Runner"]
+__all__ = ["Meddling", "Ran", "Runner"]
 
 _LIMIT_S = 600.0
 
@@ -35,6 +35,21 @@ class Meddling:
     ends_after_s: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A run that is over. Instants are seconds since 1970, by this machine's clock.
+
+    Attributes:
+        cut: Whether connections to the database were ended while it was at work.
+    """
+
+    plan: Plan
+    ended: Ended
+    began_at: float
+    ended_at: float
+    cut: bool
+
+
 @dataclass(slots=True)
 class _Run:
     plan: Plan
@@ -42,16 +57,23 @@ class _Run:
     answers: Connection
     began_s: float
     kill_at_s: float | None
+    began_at: float = field(default_factory=time.time)
 
 
 class Runner:
-    """Starts runs by a fork server that has imported everything."""
+    """Starts runs by a fork server that has imported everything.
+
+    Attributes:
+        ran: All runs so far, in the order in which they ended.
+    """
 
     def __init__(self, dice: random.Random) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOADED))
         self._dice = dice
         self._lasts_s = 1.0
+        self._cuts: list[float] = []
+        self.ran: list[Ran] = []
 
     def at_rest(self, plan: Plan) -> Ended:
         """One run, by itself."""
@@ -63,7 +85,7 @@ class Runner:
         """All of these at once. The doomed are killed at an instant at which they are likely to be still at work."""
         began_s, left, ended = time.monotonic(), list[_Run](), list[Ended]()
         todo = [(self._dice.uniform(0, 1.2 * self._lasts_s), meddling.edit) for _ in range(meddling.edits)]
-        todo += [(after_s, meddling.end_connections) for after_s in meddling.ends_after_s]
+        todo += [(after_s, lambda: self._cut(meddling)) for after_s in meddling.ends_after_s]
         todo.sort(key=lambda one: one[0], reverse=True)
         try:
             left += [self._start(plan, doomed=dies) for plan, dies in zip(plans, doomed, strict=True)]
@@ -92,7 +114,17 @@ class Runner:
         now = time.monotonic()
         return _Run(plan, process, answers, now, now + self._dice.uniform(0, 1.3 * self._lasts_s) if doomed else None)
 
+    def _cut(self, meddling: Meddling) -> None:
+        self._cuts.append(time.time())
+        meddling.end_connections()
+
     def _ended(self, run: _Run) -> Ended:
+        ended, now = self._answer(run), time.time()
+        is_cut = any(run.began_at <= at <= now for at in self._cuts)
+        self.ran.append(Ran(plan=run.plan, ended=ended, began_at=run.began_at, ended_at=now, cut=is_cut))
+        return ended
+
+    def _answer(self, run: _Run) -> Ended:
         run.process.join(_LIMIT_S)
         code = run.process.exitcode
         assert code in {0, -signal.SIGKILL}, f"a run hangs, or ended with a bug: {code}, {run.plan}"

@@ -24,7 +24,8 @@ from connector_pipelines.testing.fake_api.clock import START_AT
 __all__ = ["PRELOADED", "Ended", "Plan", "Work", "main"]
 
 PRELOADED = (
-    "tests.convergence.syncing", "connector_pipelines.sources.rest_api", "connector_pipelines.sinks.postgres_table",
+    "tests.convergence.syncing", "connector_pipelines.sources.rest_api", "connector_pipelines.sources.google_drive.source",
+    "googleapiclient.discovery", "googleapiclient.http", "connector_pipelines.sinks.postgres_table",
     "connector_pipelines.sinks.postgres_text", "connector_pipelines.sinks.pgvector", "jinja2.sandbox", "httpx", "numpy", "tokenizers",
 )  # fmt: skip
 """What every such process needs, imported once."""

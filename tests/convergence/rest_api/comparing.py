@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from tests.convergence.expecting import Expected
-from tests.convergence.holding import Held
+from tests.convergence.rest_api.expecting import Expected
+from tests.convergence.rest_api.holding import Held
 
 __all__ = ["differences"]
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from connector_pipelines.testing.fake_api import RemoteFakeApi
 from connector_pipelines.testing.fake_api.clock import START_AT
-from tests.convergence.streams import LOOK_BACK, Told
-from tests.convergence.writing import Writer
+from tests.convergence.bag import Bag
+from tests.convergence.rest_api.streams import LOOK_BACK, Told
+from tests.convergence.rest_api.writing import Writer
 
 __all__ = ["People"]
 
@@ -21,34 +22,6 @@ _AT_ONCE = 500
 
 Notify = Callable[[str, str], None]
 """Tell the webhook that the record of that stream and id changed."""
-
-
-class _Bag:
-    """Ids, of which one can be drawn by chance."""
-
-    def __init__(self) -> None:
-        self._ids: list[str] = []
-        self._places: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __contains__(self, one: str) -> bool:
-        return one in self._places
-
-    def add(self, *ids: str) -> None:
-        for one in ids:
-            self._places[one] = len(self._ids)
-            self._ids.append(one)
-
-    def draw(self, dice: random.Random) -> str | None:
-        return dice.choice(self._ids) if self._ids else None
-
-    def remove(self, one: str) -> None:
-        place, last = self._places.pop(one), self._ids.pop()
-        if last != one:
-            self._ids[place] = last
-            self._places[last] = place
 
 
 class People:
@@ -67,8 +40,8 @@ class People:
     def __init__(self, api: RemoteFakeApi, streams: Sequence[Told], dice: random.Random, notify: Notify) -> None:
         self._api, self._dice, self._notify, self._writer = api, dice, notify, Writer(dice)
         self._streams = {stream.name: stream for stream in streams}
-        self._alive = {name: _Bag() for name in self._streams}
-        self._binned = {name: _Bag() for name in self._streams}
+        self._alive = {name: Bag() for name in self._streams}
+        self._binned = {name: Bag() for name in self._streams}
         self._parents: dict[tuple[str, str], str] = {}
         self._attached: dict[str, set[str]] = {}
         self._base, self._began_s, self._told_s = START_AT, time.monotonic(), float("-inf")
@@ -144,7 +117,7 @@ class People:
             if parent is not None:
                 self._parents[stream.name, one] = parent
 
-    def _one_of(self, stream: Told, bags: dict[str, _Bag] | None = None) -> str | None:
+    def _one_of(self, stream: Told, bags: dict[str, Bag] | None = None) -> str | None:
         """A record, of which all it lies below is there."""
         for _ in range(8):
             chosen = (bags or self._alive)[stream.name].draw(self._dice)

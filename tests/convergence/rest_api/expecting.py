@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector_pipelines.core.types import Section
-from connector_pipelines.pipeline.chunking import chunk
-from tests.convergence.streams import Told
+from tests.convergence.rest_api.streams import Told
+from tests.convergence.texts import chunks_of
 
 __all__ = ["Expected", "Text", "expected", "flat"]
 
-_ONE_CHUNK = 1000
 _DEPTH = 3
 
 Truth = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -54,7 +52,7 @@ def expected(streams: Sequence[Told], truth: Truth, files: Mapping[str, bytes], 
             found.texts[item] = _text(stream, whole, note_first=note_first)
             for file in record.get("files", ()):
                 text = files[file["id"]].decode()
-                found.texts[f"{item}/~attachments/{file['id']}"] = Text(file["name"], None, _chunks(text))
+                found.texts[f"{item}/~attachments/{file['id']}"] = Text(file["name"], None, chunks_of(text))
     return found
 
 
@@ -103,11 +101,11 @@ def _whole(stream: Told) -> frozenset[str]:
 def _text(stream: Told, record: Mapping[str, Any], *, note_first: bool) -> Text:
     if stream.name != "contacts":
         title = " ".join((stream.name, *(str(record[name]) for name in stream.key)))
-        return Text(title, None, _chunks("\n".join(f"{name}: {text}" for name, text in _texts("", record))))
+        return Text(title, None, chunks_of("\n".join(f"{name}: {text}" for name, text in _texts("", record))))
     own = record["properties"]
     name, note = own["name"], own.get("note") or ""
     body = f"{note} ({name})" if note_first else f"{name}\n{note}"
-    return Text(" ".join(unicodedata.normalize("NFC", name).split()), f"https://crm.example.com/{record['id']}", _chunks(body))
+    return Text(" ".join(unicodedata.normalize("NFC", name).split()), f"https://crm.example.com/{record['id']}", chunks_of(body))
 
 
 def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -119,13 +117,6 @@ def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(name, inner)
-
-
-def _chunks(body: str) -> tuple[str, ...]:
-    text = unicodedata.normalize("NFC", body).strip()
-    if len(text) <= _ONE_CHUNK:
-        return (text,) if text else ()
-    return tuple(one.text for one in chunk([Section(text)]))
 
 
 def _clean(value: Any) -> Any:
