@@ -25,7 +25,7 @@ SHORTCUT: Final = "application/vnd.google-apps.shortcut"
 
 FILE: Final = (
     "id,name,mimeType,trashed,size,md5Checksum,sha1Checksum,sha256Checksum,headRevisionId,modifiedTime,createdTime,webViewLink,resourceKey,"
-    f"shortcutDetails,owners(emailAddress),ownedByMe,sharedWithMeTime,{FILE_FIELDS}"
+    f"shortcutDetails,owners(emailAddress),ownedByMe,sharedWithMeTime,capabilities(canListChildren),{FILE_FIELDS}"
 )
 """`fields` of a file: all that is made of it."""
 

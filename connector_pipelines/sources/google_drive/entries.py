@@ -11,19 +11,23 @@ from connector_pipelines.core.errors import ConfigurationError
 from connector_pipelines.core.types import Change, Deleted, Folder
 from connector_pipelines.sources.google_drive.calls import Corpus, parent_of
 from connector_pipelines.sources.google_drive.crawling import shortcut_left_out
-from connector_pipelines.sources.google_drive.items import folder_of, is_folder, is_node, is_shortcut
+from connector_pipelines.sources.google_drive.items import folder_of, is_closed, is_folder, is_node, is_shortcut
 from connector_pipelines.sources.google_drive.pages import noted
 from connector_pipelines.sources.google_drive.passing import Pass
 from connector_pipelines.sources.google_drive.people import View
 from connector_pipelines.sources.google_drive.permissions import below_changed
 from connector_pipelines.sources.google_drive.shortcuts import Branch, found_again
 
-__all__ = ["Looked"]
+__all__ = ["Looked", "RootGone"]
 
 _NOT_YET: Final = Acl(complete=False)
 """Of a folder, while not all is told that lies in it: nobody's, and no folder's."""
 
 Json = dict[str, Any]
+
+
+class RootGone(ConfigurationError):
+    """The folder that is synced is gone, in the trash, or not for us any more. Of what changes meanwhile, its feed tells nothing."""
 
 
 class Looked:
@@ -45,10 +49,13 @@ class Looked:
         self._before: dict[str, Folder | None] = {}
         # What lay in them went with a folder that was above them.
         self._uprooted: set[str] = set()
+        self._closed: set[str] = set()
 
     def changes(self, entries: Iterable[Json]) -> Iterator[list[Change]]:
         """What is to be told: what is there, folders first, and at the end what is gone, so that nothing goes with a folder it left."""
         self._read(entries)
+        # What is left to us in a closed folder is told again below it.
+        yield [Deleted(key) for key in sorted(self._closed)]
         self._find_homes()
         yield from self._elsewhere()
         acls = self._view.access.of([self._alive[key] for key in self._homes])
@@ -78,11 +85,11 @@ class Looked:
             is_there = bool(item) and not item.get("trashed")
             if key in roots:
                 if not is_there and roots[key].sort == "folder":
-                    raise ConfigurationError(
-                        f"{roots[key].name} is gone, or in the trash", advice="Restore it, or set `folder` to another."
-                    )
+                    raise RootGone(f"{roots[key].name} is gone, or in the trash", advice="Restore it, or set `folder` to another.")
             elif is_there:
                 self._alive[key] = item
+                if is_closed(item) and self._tree.remove(key) is not None:
+                    self._closed.add(key)
             else:
                 self._lose(key)
 

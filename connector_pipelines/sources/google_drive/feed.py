@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from connector_pipelines.core.errors import ConnectorError
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError
 from connector_pipelines.core.protocols import Tools
 from connector_pipelines.core.types import Below, Change, ChangePage, Cursor, Deleted, Folder, Unlistable
 from connector_pipelines.sources.google_drive import calls
 from connector_pipelines.sources.google_drive.calls import Corpus
 from connector_pipelines.sources.google_drive.config import Config
-from connector_pipelines.sources.google_drive.entries import Looked
+from connector_pipelines.sources.google_drive.entries import Looked, RootGone
 from connector_pipelines.sources.google_drive.failing import Failing
 from connector_pipelines.sources.google_drive.faults import PageTokenRejected
 from connector_pipelines.sources.google_drive.pages import delta_pages, noted, snapshot_pages
@@ -103,7 +103,11 @@ class Delta:
     def pages(self) -> Iterator[ChangePage]:
         """Raises `PageTokenRejected`, before anything was told, where the place of all there is, is refused."""
         call = self._call
-        call.parts = [self._at(part) for part in wanted_parts(self._config, call.views)]
+        try:
+            call.parts = [self._at(part) for part in wanted_parts(self._config, call.views)]
+        except ConfigurationError:
+            yield from self._to_be_listed_anew()
+            raise
         yield from self._paged(iter([self._came_and_went(), self._changed_access()]))
         failing = Failing(len(call.parts), self._tools.stop)
         for part in call.parts:
@@ -119,6 +123,12 @@ class Delta:
         yield from self._by_targets()
         # There is always a page; and where the last ones were empty, their place is kept.
         yield ChangePage(changes=(), cursor=self._cursor())
+
+    def _to_be_listed_anew(self) -> Iterator[ChangePage]:
+        """A folder that is gone, or not for us just now: when it is there again, no feed tells of what changed in it meanwhile."""
+        if self._config.folder is not None:
+            self._followed = {key: replace(followed, token=None) for key, followed in self._followed.items()}
+            yield ChangePage(changes=(), cursor=self._cursor())
 
     def _at(self, part: Part) -> Part:
         followed = self._followed.setdefault(part.key, Followed(part.root, None))
@@ -172,7 +182,11 @@ class Delta:
         view = self._call.views.of(part.user)
         for page in calls.entries(view.drive, part.corpus, token, self._config.page_size):
             lists = Looked(self._call, view).changes(page.entries)
-            yield from self._paged(lists, part.key, replace(self._followed[part.key], token=page.token))
+            try:
+                yield from self._paged(lists, part.key, replace(self._followed[part.key], token=page.token))
+            except RootGone:
+                yield from self._to_be_listed_anew()
+                raise
 
     def _anew(self, part: Part) -> Iterator[ChangePage]:
         """List the part, and say that nothing else is in it."""

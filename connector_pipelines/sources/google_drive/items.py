@@ -16,7 +16,7 @@ from connector_pipelines.sources.google_drive.locator import Locator
 from connector_pipelines.sources.google_drive.names import name_of
 from connector_pipelines.sources.google_drive.tree import joined
 
-__all__ = ["Maker", "folder_of", "is_folder", "is_node", "is_shortcut", "target_of"]
+__all__ = ["Maker", "folder_of", "is_closed", "is_folder", "is_node", "is_shortcut", "target_of"]
 
 Json = dict[str, Any]
 
@@ -65,6 +65,11 @@ class Maker:
 def folder_of(item: Json, above: Folder, acl: Acl | None) -> Folder:
     """A folder or a shortcut that lies in `above`: what a shortcut leads to lies in it, where that lies nowhere else."""
     return Folder(item["id"], above.id, joined(above.path, name_of(item.get("name", ""))), target_of(item), acl)
+
+
+def is_closed(item: Json) -> bool:
+    """Whether it is a folder of which we see the name, and not what lies in it: one of limited access."""
+    return is_folder(item) and (item.get("capabilities") or {}).get("canListChildren") is False
 
 
 def is_folder(item: Json) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connector_pipelines.core.types import START, Below, ChangePage, Cursor, Deleted, FileRef, Folder, Skipped, Unlistable, Upserted
+from connector_pipelines.core.types import START, Below, Change, ChangePage, Cursor, Deleted, FileRef, Folder, Skipped, Unlistable, Upserted
 from connector_pipelines.sources.google_drive import Source
+from connector_pipelines.store.catalog._named import pieces
 
 __all__ = ["Mirror"]
 
@@ -52,7 +53,11 @@ class Mirror:
         return pages
 
     def record(self, page: ChangePage) -> None:
-        last = {_id(change): change for change in page.changes if not isinstance(change, (Unlistable, Below))}
+        for piece in pieces(page.changes):
+            self._record(piece)
+
+    def _record(self, changes: Sequence[Change]) -> None:
+        last = {_id(change): change for change in changes if not isinstance(change, (Unlistable, Below))}
         self.folders |= {key: change for key, change in last.items() if isinstance(change, Folder)}
         for change in last.values():
             if isinstance(change, Upserted):
@@ -64,7 +69,7 @@ class Mirror:
         self._follow()
         for gone in [change.id for change in last.values() if isinstance(change, Deleted)]:
             self._drop(gone)
-        for whole in page.changes:
+        for whole in changes:
             if isinstance(whole, Below):
                 for key in set(self._below(whole.id)) - whole.ids:
                     self.folders.pop(key, None)

@@ -1,0 +1,71 @@
+"""Folders that we may look into no more, and those that come back: no feed tells of what lies in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector_pipelines.core.errors import ConfigurationError
+from connector_pipelines.testing.fake_drive import FakeDrive
+from tests.sources.google_drive.conftest import Opened
+from tests.sources.google_drive.mirror import Mirror
+from tests.sources.google_drive.reached import ADA, BEN
+
+
+def test_what_lies_in_a_folder_of_which_we_see_only_the_name_is_gone_until_we_may_look_again(
+    fake: FakeDrive, mirror: Mirror, opened: Opened
+) -> None:
+    drive = fake.world.add_drive("Harbour", {ADA: "organizer", BEN: "writer"})
+    secret = fake.world.create_folder("Secret", parent=drive)
+    deep = fake.world.create_folder("Deep", parent=secret)
+    below = [fake.world.create(parent=parent, name=name, content=b"x") for parent, name in ((secret, "a.txt"), (deep, "b.txt"))]
+    beside = fake.world.create(parent=drive, name="c.txt", content=b"x")
+    mirror.sync(source := opened(shared_drive=drive, users=[BEN]))
+
+    fake.world.limit_access(secret)
+    mirror.sync(source)
+    shut = set(mirror.files)
+    # Told again while it is closed, it is as closed as it was.
+    fake.world.rename(secret, "Very secret")
+    mirror.sync(source)
+    still_shut = set(mirror.files)
+    fake.world.limit_access(secret, limited=False)
+    mirror.sync(source)
+
+    assert (shut, still_shut) == ({beside}, {beside})
+    assert set(mirror.files) == {*below, beside}
+    assert {mirror.files[key].path.split("/")[-2] for key in below} == {"Very secret", "Deep"}
+
+
+def test_what_is_left_to_us_in_a_closed_folder_stays(fake: FakeDrive, mirror: Mirror, opened: Opened) -> None:
+    drive = fake.world.add_drive("Harbour", {ADA: "organizer", BEN: "writer"})
+    secret = fake.world.create_folder("Secret", parent=drive)
+    for_us = fake.world.create(parent=secret, name="for-us.txt", content=b"x")
+    fake.world.create(parent=secret, name="not-for-us.txt", content=b"x")
+    fake.world.share(for_us, "user", "writer", BEN)
+    mirror.sync(source := opened(shared_drive=drive, users=[BEN]))
+
+    fake.world.limit_access(secret)
+    mirror.sync(source)
+    shut = set(mirror.files)
+    fresh = Mirror()
+    fresh.sync(opened(shared_drive=drive, users=[BEN]), sweep=True)
+
+    assert shut == set(fresh.files)
+
+
+def test_a_folder_that_was_taken_from_us_is_listed_anew_when_it_is_given_back(fake: FakeDrive, mirror: Mirror, opened: Opened) -> None:
+    plans = fake.world.create_folder("Plans", owner=ADA)
+    fake.world.share(plans, "user", "reader", BEN)
+    gone = fake.world.create(parent=plans, name="gone.txt", content=b"x")
+    mirror.sync(source := opened(folder=plans, users=[BEN]))
+
+    fake.world.unshare(plans, "user", BEN)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"is gone|cannot be seen|does not exist"):
+            mirror.sync(source)
+    fake.world.delete(gone)
+    added = fake.world.create(parent=plans, name="added.txt", content=b"x")
+    fake.world.share(plans, "user", "reader", BEN)
+    mirror.sync(source)
+
+    assert set(mirror.files) == {added}
