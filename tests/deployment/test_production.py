@@ -169,6 +169,11 @@ def succeeded(instance: dg.DagsterInstance, key: dg.AssetKey, *, notified: bool 
     return next((run for run in ours if not notified or _is_notified(run)), None)
 
 
+def _asset_paths(production: Production) -> list[list[str]]:
+    answer = production.web("/graphql", query=ASSETS)
+    return [node["assetKey"]["path"] for node in answer["data"]["assetNodes"]] if answer else []
+
+
 def _is_notified(run: dg.DagsterRun) -> bool:
     steps: Any = run.run_config.get("ops", {})
     return any(step["config"]["notified"] for step in steps.values())
@@ -188,8 +193,8 @@ def test_what_is_due_is_synced_and_shown_and_what_the_run_printed_is_read_back_f
     assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
     assert instance.get_materialized_partitions(SEARCH) == {"2024-05-01"}
     production.until(lambda: production.web("/server_info"), "an answer of the webserver")
-    listed = production.until(lambda: production.web("/graphql", query=ASSETS), "the list of assets")["data"]["assetNodes"]
-    assert list(SEARCH.path) in [node["assetKey"]["path"] for node in listed]
+    # It answers before it has loaded the code location.
+    assert production.until(lambda: list(SEARCH.path) in _asset_paths(production), "the list of assets")
     assert instance.compute_log_manager.is_capture_complete(log_key(instance, run))
     assert [
         production.run("dagster", "api", "grpc-health-check", "--port", "4000").returncode,

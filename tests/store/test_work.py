@@ -345,3 +345,20 @@ def wait_for_waiters(connection, n):
         if connection.execute(waiting).fetchone()[0] >= n:
             return
     raise AssertionError(f"{n} never waited")
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["older first", "newer first"])
+def test_of_a_file_that_changed_while_it_was_read_and_was_read_again_only_the_newer_is_kept(world, order):
+    world.snapshot(ref("a"))
+    world.save_stored(world.claim())
+    (older,) = world.claim("stored")
+    # Renamed meanwhile, it is taken up anew: both come to be saved together.
+    world.snapshot(ref("a", path="b"))
+    (newer,) = world.claim("stored")
+
+    both = [extracted(older, "of older"), extracted(newer, "of newer")][::order]
+    with world.database.tenant(world.endpoint.tenant_id) as tx:
+        assert work.save_extracted(tx, world.endpoint, both, NOW).file_ids == {newer.file_id}
+
+    with world.database.operator() as tx:
+        assert [row["text"] for row in tx.execute("SELECT text FROM chunks").fetchall()] == ["of newer"]

@@ -201,7 +201,7 @@ def save_stored(tx: Transaction, endpoint: Endpoint, done: Sequence[Stored], now
 def save_extracted(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], now: datetime) -> SavedDocuments:
     """Documents with exactly their chunks and parts."""
     kept = _still_claimed(tx, [e.file for e in done], "stored")
-    done = [e for e in done if e.file.file_id in kept]
+    done = [e for e in done if (e.file.file_id, e.file.generation) in kept]
     ids = _upsert_documents(tx, endpoint, done, now)
     _replace_chunks(tx, endpoint, done, ids)
     tx.execute(
@@ -221,7 +221,7 @@ def save_extracted(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted
 def save_skipped(tx: Transaction, done: Sequence[SkippedFile], now: datetime) -> int:
     """Files that are left out on purpose, and why."""
     kept = _still_claimed(tx, [s.file for s in done], "stored")
-    reasons = {s.file.file_id: s.reason for s in done if s.file.file_id in kept}
+    reasons = {s.file.file_id: s.reason for s in done if (s.file.file_id, s.file.generation) in kept}
     tx.execute(
         """UPDATE files f SET status = 'skipped', reason = t.reason, claimed_by = NULL, changed_at = %s
            FROM unnest(%s::bigint[], %s::text[]) AS t(id, reason) WHERE f.id = t.id""",
@@ -235,7 +235,7 @@ def save_skipped(tx: Transaction, done: Sequence[SkippedFile], now: datetime) ->
 def save_failed(tx: Transaction, endpoint: Endpoint, done: Sequence[Failed], now: datetime, *, status: str) -> int:
     """Files a stage could not take: in the ledger, and either waiting for another try or failed."""
     kept = _still_claimed(tx, [f.file for f in done], status)
-    failed = [f for f in done if f.file.file_id in kept]
+    failed = [f for f in done if (f.file.file_id, f.file.generation) in kept]
     record_failures(tx, endpoint, [f.failure for f in failed], now)
     tx.execute(
         """UPDATE files f SET claimed_by = NULL, attempts = t.attempts, retry_at = t.retry_at, changed_at = %s,
@@ -275,15 +275,16 @@ def redo(tx: Transaction, endpoint: Endpoint, *, stage: Literal["files", "docume
     ).rowcount
 
 
-def _still_claimed(tx: Transaction, files: Sequence[Claimed], status: str) -> frozenset[int]:
+def _still_claimed(tx: Transaction, files: Sequence[Claimed], status: str) -> frozenset[tuple[int, int]]:
+    """Id and generation of those that are as they were claimed: a file that changed meanwhile may be among `files` twice."""
     if any(c.root_id for c in files):
         lock(tx, files)
     rows = tx.execute(
-        """SELECT f.id FROM files f JOIN unnest(%s::bigint[], %s::bigint[]) AS t(id, generation) ON f.id = t.id AND f.generation = t.generation
+        """SELECT f.id, f.generation FROM files f JOIN unnest(%s::bigint[], %s::bigint[]) AS t(id, generation) ON f.id = t.id AND f.generation = t.generation
            WHERE f.status = %s ORDER BY f.id FOR NO KEY UPDATE OF f""",
         [[c.file_id for c in files], [c.generation for c in files], status],
     ).fetchall()
-    return frozenset(r["id"] for r in rows)
+    return frozenset((r["id"], r["generation"]) for r in rows)
 
 
 def _upsert_documents(tx: Transaction, endpoint: Endpoint, done: Sequence[Extracted], now: datetime) -> dict[int, UUID]:

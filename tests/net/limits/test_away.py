@@ -109,6 +109,7 @@ def test_a_restart_of_the_database_shortens_no_pause(tmp_path: Path, bucket: str
         admit(limits, bucket)
     one.limiter.learn(bucket, Answered(throttled=True, retry_after_s=60))
     began_at = time.monotonic()
+    assert eventually(lambda: wait_of(other, bucket) > 0)
 
     postgres.stop()
     kept = [wait_of(limits, bucket) for limits in (one, other)]
