@@ -18,7 +18,7 @@ __all__ = ["Campaign", "Company", "Outcome", "Size"]
 
 _TRANSIENT = {"unavailable", "rate_limited", "transient", "busy"}
 _UNUSUAL = {"configuration", "not_found", "permanent", "mismatch", "forbidden"}
-_TRIES_AT_REST = 60
+_TRIES_AT_REST = 90
 _SAID = 3
 _WORK: Sequence[Work] = ("sync", "notified", "sweep", "days")
 _BESIDE: Sequence[Work] = ("drain", "drain", "sync")
@@ -197,7 +197,8 @@ class Campaign:
         for _ in range(_TRIES_AT_REST):
             ended = self._runner.at_rest(plan)
             self._outcome.ends[f"at rest: {ended.code}"] += 1
-            if ended.code not in _TRANSIENT:
+            # Who was suspended is tried again only after the pause that follows a refusal.
+            if ended.code not in {*_TRANSIENT, "subject_refused"}:
                 break
             self._say(f"at rest, {plan.work} of {plan.endpoint}: {ended.message}")
             time.sleep(0.5)  # as long as whatever runs next would take to begin

@@ -47,6 +47,11 @@ class Crawl:
         self.is_incomplete = False
         self.theirs: Callable[[View, set[str]], set[str]] | None = None
 
+    def begin_anew(self) -> None:
+        """All of a part is to be named, also what this call has met before: what is not named will be taken for gone."""
+        self._placed.clear()
+        self.is_incomplete = False
+
     def part(self, part: Part, view: View, root: Folder) -> Iterator[list[Change]]:
         """All of a part, whose outermost folder is `root`."""
         self._tree.put(root)

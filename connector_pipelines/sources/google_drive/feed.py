@@ -191,7 +191,8 @@ class Delta:
     def _anew(self, part: Part) -> Iterator[ChangePage]:
         """List the part, and say that nothing else is in it."""
         call = self._call
-        call.crawl.is_incomplete, call.shortcuts.lists_all = False, True
+        call.crawl.begin_anew()
+        call.shortcuts.lists_all = True
         view = call.views.of(part.user)
         token = calls.start_token(view.drive, part.corpus)
         root = root_of(part, view)

@@ -69,3 +69,22 @@ def test_a_folder_that_was_taken_from_us_is_listed_anew_when_it_is_given_back(fa
     mirror.sync(source)
 
     assert set(mirror.files) == {added}
+
+
+@pytest.mark.parametrize("listed_anew", [0, 1])
+def test_what_moved_into_a_drive_that_is_listed_anew_is_named_with_it(
+    fake: FakeDrive, mirror: Mirror, opened: Opened, listed_anew: int
+) -> None:
+    """One drive's feed says that it left, and it is looked up in the other; then that one is listed, and what is not named is gone."""
+    drives = [fake.world.add_drive(name, {ADA: "organizer"}) for name in ("Harbour", "Quay")]
+    moving = fake.world.create_folder("Moving", parent=drives[1 - listed_anew])
+    deep = fake.world.create_folder("Deep", parent=moving)
+    below = fake.world.create(parent=deep, name="a.txt", content=b"x")
+    mirror.sync(source := opened(all_shared_drives=True))
+
+    fake.world.move(moving, drives[listed_anew])
+    fake.world.set_member(drives[listed_anew], BEN)
+    mirror.sync(source)
+
+    assert {moving, deep} <= mirror.folders.keys()
+    assert mirror.files.keys() == {below}
