@@ -76,7 +76,8 @@ class HttpOptions:
         allow_private: Whether addresses of private networks and this machine may be called.
         refine: Looks at an answer that is no success, before the house does: an error for it, or None. Providers lie. `RateLimited` is as 429
             is: its `retry_after_s` (a time hidden in a text, say) is waited for by all processes of its bucket, and then it is tried again.
-            `Unavailable` is as 503 is: tried again, and counted by the breaker. Any other is raised at once.
+            `Unavailable` is as 503 is: tried again, and counted by the breaker. Any other is raised at once; a plain `TransientError` says that
+            only what was asked for is to be tried later, as where the quota of one file is spent: nobody else waits for its `retry_after_s`.
     """
 
     base_url: str

@@ -7,9 +7,10 @@ import threading
 from connector_pipelines.core.http import Http, HttpOptions
 from connector_pipelines.core.outbound import Outbound
 from connector_pipelines.net.http._counters import Counters
+from connector_pipelines.net.http._hints import retry_after_s, seconds_until
 from connector_pipelines.net.protocols import Breaker, Limiter, SignIn
 
-__all__ = ["Counters", "open_http"]
+__all__ = ["Counters", "open_http", "retry_after_s", "seconds_until"]
 
 
 def open_http(

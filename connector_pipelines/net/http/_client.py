@@ -174,13 +174,12 @@ class HttpClient:
             return
         after_s = retry_after_s(reply.headers)
         refined, error = self._refused(got, after_s)
-        wanted_s = None
-        if isinstance(error, TransientError):
+        if isinstance(error, RateLimited | Unavailable):
             # The longer of the two: neither is cut short.
-            wanted_s = error.retry_after_s = max((s for s in (error.retry_after_s, after_s) if s is not None), default=None)
-        said = answered(reply.headers, throttled=isinstance(error, RateLimited), after_s=wanted_s)
+            after_s = error.retry_after_s = max((s for s in (error.retry_after_s, after_s) if s is not None), default=None)
+        said = answered(reply.headers, throttled=isinstance(error, RateLimited), after_s=after_s)
         self._exchange.learn(got, said, error.bucket if isinstance(error, RateLimited) else None)
-        if isinstance(error, TransientError) and (refined or reply.status in PASSING):
+        if isinstance(error, RateLimited | Unavailable) and (refined or reply.status in PASSING):
             is_away = refined and isinstance(error, Unavailable)
             raise _Passing(error, max(reply.status, 503) if is_away else reply.status)
         raise error

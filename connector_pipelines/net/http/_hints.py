@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from connector_pipelines.net.protocols import Answered
 
-__all__ = ["answered", "retry_after_s"]
+__all__ = ["answered", "retry_after_s", "seconds_until"]
 
 # A number of seconds above this is an instant: no quota is given anew in more than a year, and 1971 is over.
 _YEAR_S = 366 * 86400
@@ -32,10 +32,12 @@ def retry_after_s(headers: Mapping[str, str], *, now: float | None = None) -> fl
         # Some send fractions; rounded up, as cutting it short is what must not be.
         return float(found[1]) + (1.0 if "." in said else 0.0)
     until = _instant(said)
-    if until is None:
-        return None
-    then = _instant(headers.get("date", ""))
-    return max(0.0, until - (then if then is not None else _now(now)))
+    return None if until is None else seconds_until(until, headers, now=now)
+
+
+def seconds_until(instant: float, headers: Mapping[str, str], *, now: float | None = None) -> float:
+    """How long until then (in seconds since 1970), by the clock of whoever answered with these headers; 0 where it is over."""
+    return max(0.0, instant - _server_now(headers, now))
 
 
 def answered(headers: Mapping[str, str], *, throttled: bool, after_s: float | None, now: float | None = None) -> Answered:
@@ -43,7 +45,7 @@ def answered(headers: Mapping[str, str], *, throttled: bool, after_s: float | No
     remaining, reset = _quota(headers)
     if reset is not None and reset > _YEAR_S:
         # X-RateLimit-Reset as an instant, in seconds or milliseconds.
-        reset = max(0.0, (reset / 1000 if reset > 1e11 else reset) - _server_now(headers, now))
+        reset = seconds_until(reset / 1000 if reset > 1e11 else reset, headers, now=now)
     return Answered(throttled=throttled, retry_after_s=after_s, remaining=remaining, reset_s=reset)
 
 
@@ -98,8 +100,4 @@ def _instant(said: str) -> float | None:
 
 
 def _server_now(headers: Mapping[str, str], now: float | None) -> float:
-    return _instant(headers.get("date", "")) or _now(now)
-
-
-def _now(now: float | None) -> float:
-    return time.time() if now is None else now
+    return _instant(headers.get("date", "")) or (time.time() if now is None else now)

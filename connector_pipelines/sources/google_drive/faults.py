@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -24,10 +22,12 @@ from connector_pipelines.core.errors import (
     PermanentError,
     RateLimited,
     SubjectRefused,
+    TransientError,
     Unauthenticated,
     Unavailable,
 )
 from connector_pipelines.core.http import HttpResponse
+from connector_pipelines.net.http import retry_after_s, seconds_until
 from connector_pipelines.telemetry import scrub
 
 __all__ = ["READ_SCOPE", "Abusive", "NotExportable", "PageTokenRejected", "Refiner", "TooLargeToExport", "plain_text"]
@@ -176,24 +176,11 @@ def _console(*places: object) -> str:
 
 
 def _asked_s(headers: Mapping[str, str], message: str) -> float | None:
-    """The longer of what the header and the sentence ask for, by the clock of whoever answered."""
-    now = _instant(headers.get("date", "")) or time.time()
-    said, asked = headers.get("retry-after", "").strip(), []
-    if said.isdecimal():
-        asked.append(float(said))
-    elif until := _instant(said):
-        asked.append(max(0.0, until - now))
+    """The longer of what the header and the sentence ask for."""
+    asked = [] if (told := retry_after_s(headers)) is None else [told]
     if found := _UNTIL.search(message):
-        asked.append(max(0.0, datetime.fromisoformat(found[1]).timestamp() - now))
+        asked.append(seconds_until(datetime.fromisoformat(found[1]).timestamp(), headers))
     return max(asked, default=None)
-
-
-def _instant(said: str) -> float | None:
-    try:
-        found = parsedate_to_datetime(said)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _by_status(refusal: Refusal) -> ConnectorError:
@@ -266,8 +253,8 @@ def _away(refusal: Refusal) -> ConnectorError:
 
 
 def _downloads_spent(refusal: Refusal) -> ConnectorError:
-    # Of this one file, by everybody together: no bucket of ours pauses for it.
-    return Unavailable(
+    # Of this one file, by everybody together: nobody pauses for it, and Drive is not away.
+    return TransientError(
         str(refusal),
         advice="Too many people downloaded this file today; it is tried again.",
         retry_after_s=max(refusal.after_s or 0.0, _HOUR_S),

@@ -139,6 +139,23 @@ def test_any_other_error_is_raised_at_once_and_says_that_the_other_side_works(
     assert [works for _, works in watching.recorded] == [True]
 
 
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_what_passes_of_one_thing_alone_is_raised_at_once_and_nobody_else_waits_for_it(status: int) -> None:
+    time, watching = Time(), Watching()
+    refine: Refine = lambda found: errors.TransientError("its quota is spent", retry_after_s=3600.0) if found.status == status else None  # noqa: E731
+    with serving() as server, client(server.url, time=time, watching=watching, refine=refine) as http:
+        server.script(answer(status), answer(200, b"another"))
+        with pytest.raises(errors.TransientError, match="its quota is spent") as refused:
+            http.get("x")
+
+        assert get(http) == b"another"
+
+    assert (type(refused.value), refused.value.retry_after_s) == (errors.TransientError, 3600.0)
+    assert (len(server.asked), time.waits) == (2, [])
+    assert [(told.throttled, told.retry_after_s) for told in watching.learnt] == [(False, None), (False, None)]
+    assert [works for _, works in watching.recorded] == [True, True]
+
+
 def test_a_limit_told_as_a_server_error_is_no_failure_of_the_server() -> None:
     watching = Watching()
     refine: Refine = lambda found: errors.RateLimited("slow") if found.status == 503 else None  # noqa: E731

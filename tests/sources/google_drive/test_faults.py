@@ -15,6 +15,7 @@ from connector_pipelines.core.errors import (
     PermanentError,
     RateLimited,
     SubjectRefused,
+    TransientError,
     Unauthenticated,
     Unavailable,
 )
@@ -45,7 +46,7 @@ def met(status: int, content: bytes, *, url: str = f"{FILES}/abc", headers: dict
         (429, "rateLimitExceeded", RateLimited),
         (403, "dailyLimitExceeded", RateLimited),
         (403, "sharingRateLimitExceeded", RateLimited),
-        (403, "downloadQuotaExceeded", Unavailable),
+        (403, "downloadQuotaExceeded", TransientError),
         (500, "internalError", Unavailable),
         (503, "backendError", Unavailable),
         (403, "insufficientFilePermissions", Forbidden),
@@ -144,7 +145,8 @@ def test_a_spent_day_is_looked_at_once_an_hour() -> None:
 def test_the_quota_of_one_file_pauses_nobody() -> None:
     error = met(403, body("downloadQuotaExceeded"))
 
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, TransientError)
+    assert not isinstance(error, RateLimited | Unavailable)
     assert error.retry_after_s == 3600
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from connector_pipelines.pipeline.report import SyncReport
 from connector_pipelines.pipeline.session import Services, open_services
 from connector_pipelines.settings import load_settings
 from connector_pipelines.store.catalog import configuration, schema
-from connector_pipelines.testing.fake_drive import FakeDrive
+from connector_pipelines.testing.fake_drive import Denied, FakeDrive
 from tests.sources.google_drive.reached import ADA, BEN, CEM
 
 SINKS = {"search": "postgres_text", "vectors": "pgvector"}
@@ -41,11 +43,11 @@ class House:
         with self._services.database.operator() as tx:
             configuration.apply(tx, ConnectorsFile(sinks=sinks, connectors=(connector,)), actor="test")
 
-    def sync(self, *, sweep: bool = False) -> SyncReport:
-        """One run; the journal begins with it."""
+    def sync(self, *, sweep: bool = False, later: timedelta = timedelta()) -> SyncReport:
+        """One run, with its clock so far ahead; the journal begins with it."""
         self._fake.clear_journal()
         with self._services.open("drive", "run") as session:
-            return operations.sync(session, sweep=sweep)
+            return operations.sync(replace(session, clock=lambda: datetime.now(UTC) + later), sweep=sweep)
 
     def texts(self, sink: str = "search") -> dict[str, str]:
         """What a sink holds, by path."""
@@ -112,6 +114,25 @@ def test_a_folder_that_is_renamed_moves_what_the_sinks_hold_and_nothing_is_fetch
         assert house.texts(sink) == {"Drawings/Deep/a.txt": "The quay is long.", "top.txt": "The pier is short."}
     assert (house.embedded(), fake.journal.downloads()) == (embedded, Counter())
     assert report.stages["files"].counts["stored"] == 0
+
+
+def test_a_file_whose_downloads_of_today_are_spent_holds_up_no_other_and_comes_an_hour_later(
+    fake: FakeDrive, house: House, team: str, plans: str
+) -> None:
+    spent = fake.world.create(parent=team, name="popular.txt", content=b"The mole is old.")
+    fake.fault(Denied(reason="downloadQuotaExceeded"), call="files.get media", path=f"*/{spent}", times=1)
+
+    house.sync()
+    fake.world.create(parent=team, name="late.txt", content=b"The lock is new.")
+    house.sync()
+
+    there = {"Plans/Deep/a.txt": "The quay is long.", "top.txt": "The pier is short.", "late.txt": "The lock is new."}
+    assert house.texts() == there
+    (waiting,) = house.catalog("SELECT path, extract(epoch FROM retry_at - now()) AS wait_s FROM files WHERE status = 'listed'")
+    assert waiting["path"] == "popular.txt"
+    assert 3400 < waiting["wait_s"] <= 3600 * 1.5
+    house.sync(later=timedelta(hours=2))
+    assert house.texts() == {**there, "popular.txt": "The mole is old."}
 
 
 def test_what_moves_out_leaves_the_sinks_with_all_below_it(fake: FakeDrive, house: House, plans: str) -> None:
