@@ -142,12 +142,12 @@ class Http(Protocol):
 
         Raises:
             RateLimited: Asked to slow down for longer than the budget.
-            Unavailable: Not reached, broken off, or failing, after all tries.
+            Unavailable: Not reached, broken off, spoilt on its way, or failing, after all tries.
             Unauthenticated: Who we are was refused (401), also with a token fetched anew.
             Forbidden: Refused (403, 451).
             NotFound: There is none (404, 410).
             PermanentError: Any other refusal (4xx); a redirect without end.
-            Malformed: The answer is not HTTP, or is not encoded as it says.
+            Malformed: The answer is not HTTP, or encoded in a way that was not asked for.
             ResourceError: The body is larger than `max_body_bytes`.
             ConfigurationError: The address cannot be called: its name is unknown, it is private, its certificate is not trusted.
         """

@@ -16,7 +16,8 @@ from tests.convergence.trouble import end_connections
 
 __all__ = ["Campaign", "Company", "Outcome", "Size"]
 
-_TRANSIENT = {"unavailable", "rate_limited", "transient", "busy"}
+# Who was suspended is tried again only after the pause that follows a refusal.
+_PASSING = {"unavailable", "rate_limited", "transient", "busy", "subject_refused"}
 _UNUSUAL = {"configuration", "not_found", "permanent", "mismatch", "forbidden"}
 _TRIES_AT_REST = 90
 _SAID = 3
@@ -193,17 +194,22 @@ class Campaign:
         outcome.unsettled = company.unsettled()
 
     def _whole(self, plan: Plan) -> Ended:
-        """The run as it ends once nothing holds it up any more: pauses and open circuits are waited for."""
+        """The run as it ends once nothing holds it or a part of it up any more: pauses and open circuits are waited for."""
         for _ in range(_TRIES_AT_REST):
             ended = self._runner.at_rest(plan)
             self._outcome.ends[f"at rest: {ended.code}"] += 1
-            # Who was suspended is tried again only after the pause that follows a refusal.
-            if ended.code not in {*_TRANSIENT, "subject_refused"}:
+            held_up = [ended.message] if ended.code in _PASSING else self._left_out(plan.endpoint)
+            if not held_up:
                 break
-            self._say(f"at rest, {plan.work} of {plan.endpoint}: {ended.message}")
+            self._say(f"at rest, {plan.work} of {plan.endpoint}: {held_up[0]}")
             time.sleep(0.5)  # as long as whatever runs next would take to begin
         assert ended.code == "done", f"{plan.work} of {plan.endpoint} at rest: {ended.code}, {ended.message}"
         return ended
+
+    def _left_out(self, endpoint: str) -> list[str]:
+        """Why parts could not be listed, where that passes."""
+        failures = self._company.house.failures()
+        return [one.message for one in failures if (one.endpoint, one.stage) == (endpoint, "listing") and one.code in _PASSING]
 
     def _differences(self, *, after_sweep: bool) -> list[str]:
         found = self._company.differences(self._outcome, after_sweep=after_sweep)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from connector_pipelines.core.errors import Malformed, ResourceError
+from connector_pipelines.net.http._wire import Lost
 
 __all__ = ["ACCEPTED", "decoded", "whole"]
 
@@ -22,18 +23,22 @@ def whole(pieces: Iterable[bytes], encoding: str, *, limit: int, what: str) -> b
 
     Raises:
         ResourceError: It has more than `limit` bytes.
-        Malformed: It is not encoded as it says.
+        Lost: It is not encoded as it says: it was spoilt on its way, as one that ends early is.
+        Malformed: It is encoded in a way that was not asked for.
     """
     held = bytearray()
-    for piece in decoded(pieces, encoding, what=what):
-        held += piece
-        if len(held) > limit:
-            raise ResourceError(f"the answer of {what} is larger than {limit} bytes", limit=f"max_body_bytes={limit}")
+    try:
+        for piece in decoded(pieces, encoding, what=what):
+            held += piece
+            if len(held) > limit:
+                raise ResourceError(f"the answer of {what} is larger than {limit} bytes", limit=f"max_body_bytes={limit}")
+    except _Spoilt as error:
+        raise Lost(str(error), arrived=True) from error
     return bytes(held)
 
 
 def decoded(pieces: Iterable[bytes], encoding: str, *, what: str) -> Iterator[bytes]:
-    """The body as it was before it was encoded, in pieces of at most 1 MiB."""
+    """The body as it was before it was encoded, in pieces of at most 1 MiB. Raises `Malformed` where it is not encoded as it says."""
     wanted = encoding.strip().lower()
     if wanted in {"", "identity"}:
         yield from pieces
@@ -48,7 +53,11 @@ def decoded(pieces: Iterable[bytes], encoding: str, *, what: str) -> Iterator[by
     except zlib.error:
         is_whole = False
     if not is_whole:
-        raise Malformed(f"the answer of {what} says that it is {wanted}, and is not, or not to its end")
+        raise _Spoilt(f"the answer of {what} says that it is {wanted}, and is not, or not to its end")
+
+
+class _Spoilt(Malformed):
+    """Not encoded as it says."""
 
 
 class _Unpacks(Protocol):

@@ -17,7 +17,7 @@ def whole_answer(got: Got, limit: int) -> HttpResponse:
 
     Raises:
         ResourceError: Its body has more than `limit` bytes, by its own word or in truth.
-        Lost, Malformed: As `Reply.pieces`, and where it is not encoded as it says.
+        Lost, Malformed: As `Reply.pieces` and `whole`.
     """
     reply = got.reply
     declared = reply.headers.get("content-length", "")

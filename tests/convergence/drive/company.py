@@ -101,7 +101,7 @@ class DriveCompany:
         outcome.faults = Counter(call.fault for call in asked if call.fault)
         outcome.too_early = too_early(journal, runs)
         watched = self.house.watched()
-        outcome.fetched_again = fetched_again(journal, self._layout.scopes, runs, watched, self.people.books.written_at)
+        outcome.fetched_again = fetched_again(journal, self._layout.scopes, runs, watched)
         outcome.notes = {"downloads": sum(journal.downloads().values()), "exports": sum(journal.exports().values()), "due": len(watched)}
 
     def _roots(self, scope: Scope) -> Mapping[str, tuple[str, str]]:

@@ -20,13 +20,12 @@ def fetched_again(
     scopes: Sequence[Scope],
     runs: Sequence[Ran],
     watched: Sequence[Mapping[str, Any]],
-    written_at: Mapping[str, Sequence[float]],
 ) -> list[str]:
     """A line for each file of an endpoint that was sent well, from its beginning to its end, more often than it was due.
 
-    It was due whenever the catalog noted it: new, of another version, or there again after it was gone. And once more for each download
-    that came to nothing: its run was killed, ended with an error, had its connections ended, or the file was written while it was
-    at work, so that what came was not what had been listed.
+    It was due whenever the catalog noted it: new, of another version, there again after it was gone, or let go of without its bytes, as of a
+    file that changed meanwhile or did not come as listed. And once more for each download of a run that was killed, ended with an error,
+    or had its connections ended.
 
     Args:
         watched: When which file came to be downloaded, as the catalog had it: `endpoint`, `item`.
@@ -38,7 +37,7 @@ def fetched_again(
         sent[slugs.get(call.user, call.user), call.file_id].append(call)
     found = []
     for (slug, item), calls in sent.items():
-        wasted = sum(_came_to_nothing(call, slug, runs, written_at.get(item, ())) for call in calls)
+        wasted = sum(_came_to_nothing(call, slug, runs) for call in calls)
         if len(calls) > due[slug, item] + wasted:
             found.append(f"{slug}: {item} was downloaded {len(calls)} times, due {due[slug, item]} times, {wasted} in vain")
     return found
@@ -50,11 +49,6 @@ def _whole(journal: Journal) -> Iterator[Call]:
             yield call
 
 
-def _came_to_nothing(call: Call, slug: str, runs: Sequence[Ran], written_at: Sequence[float]) -> bool:
-    for run in runs:
-        if run.plan.endpoint == slug and run.began_at <= call.arrived_at <= run.ended_at + _SLACK_S:
-            if run.cut or run.ended.code != "done":
-                return True
-            if any(run.began_at <= at <= call.arrived_at + _SLACK_S for at in written_at):
-                return True
-    return False
+def _came_to_nothing(call: Call, slug: str, runs: Sequence[Ran]) -> bool:
+    at_work = (run for run in runs if run.plan.endpoint == slug and run.began_at <= call.arrived_at <= run.ended_at + _SLACK_S)
+    return any(run.cut or run.ended.code != "done" for run in at_work)

@@ -20,12 +20,13 @@ __all__ = ["Installation"]
 
 _SINKS = {"search": "postgres_text", "vectors": "pgvector"}
 
-# Each time that a file is to be fetched is noted, beside the catalog: new, of another version, or there again.
+# Each time that a file is to be fetched is noted, beside the catalog: new, of another version, there again, or let go of without its bytes.
 _WATCH = """
 CREATE TABLE watched (endpoint_id uuid, item text);
 CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
-    IF NEW.status = 'listed' AND (TG_OP = 'INSERT' OR OLD.version <> NEW.version OR OLD.status IN ('deleted', 'failed', 'skipped')) THEN
+    IF NEW.status = 'listed' AND (TG_OP = 'INSERT' OR OLD.version <> NEW.version OR OLD.status IN ('deleted', 'failed', 'skipped')
+                                  OR (OLD.claimed_by IS NOT NULL AND NEW.claimed_by IS NULL)) THEN
         INSERT INTO watched VALUES (NEW.endpoint_id, NEW.external_id);
     END IF;
     RETURN NULL;

@@ -96,7 +96,7 @@ class People:
         text = self._writer.text()
         made = self._world.create(parent=self._folder(), name=self._writer.name(), content=text.encode(), modified_at=self._some_time())
         self.books.files.add(made)
-        self._wrote(made, text)
+        self.books.texts[made] = text
 
     def _new_folder(self) -> None:
         self.books.folders.add(self._world.create_folder(self._writer.name(), parent=self._folder()))
@@ -105,7 +105,7 @@ class People:
         kind, text = self._dice.choice(_KINDS), self._writer.line()
         made = self._world.create_native(kind, [text], parent=self._folder(), name=self._writer.title())
         self.books.natives.add(made)
-        self._wrote(made, text)
+        self.books.texts[made] = text
 
     def _write(self) -> None:
         self._write_into(self.books.files, self._writer.text())
@@ -120,7 +120,7 @@ class People:
     def _write_into(self, bag: Bag, text: str, modified_at: datetime | None = None) -> None:
         one = self._one_of(bag)
         self._world.update_content(one, text.encode(), modified_at=modified_at)
-        self._wrote(one, text)
+        self.books.texts[one] = text
 
     def _rename(self) -> None:
         one = self._one_of(self.books.natives if self._dice.random() < 0.1 else self.books.files)
@@ -248,10 +248,6 @@ class People:
 
     def _manage(self) -> bool:
         return self.managers.act()
-
-    def _wrote(self, one: str, text: str) -> None:
-        self.books.texts[one] = text
-        self.books.written_at.setdefault(one, []).append(time.time())
 
     def _some_file(self) -> str:
         books, dice = self.books, self._dice

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from connector_pipelines.core import errors
-from tests.net.http.world import client
+from tests.net.http.world import Time, client
 from tests.net.scripted import answer, raw, serving
 
 BOMB = gzip.compress(bytes(200 * 1024**2), 9)
@@ -39,17 +39,41 @@ def test_a_body_is_decoded_as_it_says(encoding: str, body: bytes) -> None:
             assert b"".join(found) == b"the body"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        ("gzip", b"no gzip at all"),
-        ("gzip", gzip.compress(b"the body", mtime=0)[:-4]),
-        ("deflate", zlib.compress(b"the body")[:-2]),
-        ("br", b"x"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0)),
-    ],
-)
-def test_a_body_that_is_not_encoded_as_it_says_is_malformed(encoding: str, body: bytes) -> None:
+SPOILT = [
+    ("gzip", b"no gzip at all"),
+    ("gzip", gzip.compress(b"the body", mtime=0)[:-4]),
+    ("deflate", zlib.compress(b"the body")[:-2]),
+]
+
+
+@pytest.mark.parametrize(("encoding", "body"), SPOILT)
+def test_a_body_that_was_spoilt_on_its_way_is_asked_for_again_like_one_that_ends_early(encoding: str, body: bytes) -> None:
+    spoilt = answer(200, body, headers={"Content-Encoding": encoding})
+    with serving() as server, client(server.url, time=Time()) as http:
+        server.script(spoilt, answer(200, b"the body"))
+        assert http.get("x").content == b"the body"
+
+        server.script(spoilt)
+        with pytest.raises(errors.Unavailable, match="is not, or not to its end"):
+            http.request("POST", "x")
+
+        server.otherwise = spoilt
+        with pytest.raises(errors.Unavailable, match="is not, or not to its end"):
+            http.get("x")
+        assert len(server.asked) > 4
+
+
+@pytest.mark.parametrize(("encoding", "body"), SPOILT)
+def test_a_download_that_is_not_encoded_as_it_says_is_malformed(encoding: str, body: bytes) -> None:
+    with serving() as server, client(server.url) as http:
+        server.otherwise = answer(200, body, headers={"Content-Encoding": encoding})
+
+        with pytest.raises(errors.Malformed), http.download("x") as found:
+            list(found)
+
+
+@pytest.mark.parametrize(("encoding", "body"), [("br", b"x"), ("gzip, gzip", gzip.compress(gzip.compress(b"x", mtime=0), mtime=0))])
+def test_a_body_in_an_encoding_that_was_not_asked_for_is_malformed(encoding: str, body: bytes) -> None:
     with serving() as server, client(server.url) as http:
         server.otherwise = answer(200, body, headers={"Content-Encoding": encoding})
 
