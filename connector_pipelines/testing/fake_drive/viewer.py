@@ -47,8 +47,9 @@ class Viewer:
         return mine is not None and not mine.metadata_only and RANKS[mine.role] >= RANKS[role]
 
     def is_shared_with_me(self, item: Item) -> bool:
-        """Given to the user itself; not what lies in a folder they were given."""
-        return item.owner != self.email and item.grants is not None and self.permission_id in item.grants
+        """Given to the user itself, until that ends; not what lies in a folder they were given."""
+        mine = item.grants.get(self.permission_id) if item.grants is not None and item.owner != self.email else None
+        return mine is not None and (mine.expires_at is None or mine.expires_at > self.now)
 
     def sees_parent(self, item: Item) -> bool:
         return item.parent is not None and (

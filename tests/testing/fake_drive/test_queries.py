@@ -116,6 +116,18 @@ def test_an_item_shared_with_me_shows_no_parent_that_i_cannot_see(ask: Asking) -
     assert ask(f"files/{files['inner']}", ADA, fields="parents") == {"parents": [files["plans"]]}
 
 
+def test_what_was_shared_with_me_until_then_no_longer_is_though_a_link_still_shows_it(ask: Asking) -> None:
+    files = with_files(ask)
+    ask.world.share(files["inner"], "user", "reader", BOB, expires_at=datetime.fromtimestamp(ask.world.clock.now() / 1e6 + 3600, UTC))
+    ask.world.share(files["inner"], "anyone", "reader")
+    assert ask.names("sharedWithMe", BOB) == ["inner.txt"]
+
+    ask.world.pass_time(timedelta(hours=2))
+
+    assert ask.names("sharedWithMe", BOB) == []
+    assert ask(f"files/{files['inner']}", BOB, fields="name,sharedWithMeTime") == {"name": "inner.txt"}
+
+
 def test_items_of_shared_drives_are_for_those_who_say_that_they_know_them(ask: Asking) -> None:
     drive = ask.world.add_drive("Team", {ADA: "organizer"})
     file = ask.world.create(parent=drive, name="shared.txt", content=b"1")
