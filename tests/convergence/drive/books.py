@@ -21,7 +21,6 @@ class Books:
         given: What was given to the one whose endpoint syncs what is shared with them.
         withheld: Files that nobody may download, or that are flagged.
         drives: Names of shared drives; `members`: addresses of those who are in them.
-        untold: Folders and files of which, with all that lies below, a change is told by no feed; and why.
         away: Folders that somebody lost or got back by other means than a move, and when (of this machine, in seconds since 1970).
         history: What was done to it, for whoever looks for the reason of a difference.
     """
@@ -37,7 +36,6 @@ class Books:
     withheld: set[str] = field(default_factory=set)
     drives: dict[str, str] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
-    untold: dict[str, str] = field(default_factory=dict)
     away: dict[str, float] = field(default_factory=dict)
     history: dict[str, list[str]] = field(default_factory=dict)
 

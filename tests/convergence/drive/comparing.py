@@ -14,7 +14,7 @@ from tests.convergence.holding import Document
 __all__ = ["differences"]
 
 
-def differences(wanted: Expected, held: Held, now: datetime, but: Container[str], *, with_acl: bool) -> list[tuple[str, str]]:
+def differences(wanted: Expected, held: Held, now: datetime, but: Container[str]) -> list[tuple[str, str]]:
     """Every difference, with the id it is about, but of the items `but`.
 
     Args:
@@ -35,7 +35,7 @@ def differences(wanted: Expected, held: Held, now: datetime, but: Container[str]
         strangers = documents.keys() - wanted.files.keys()
         found += ((one, f"{holder}: {one} is too many, {documents[one].path!r}") for one in strangers if counts(one))
         for one in filter(counts, due.keys() & documents.keys()):
-            found += ((one, f"{holder}: {one} has {what}") for what in _wrong(due[one], documents[one], now, with_acl=with_acl))
+            found += ((one, f"{holder}: {one} has {what}") for what in _wrong(due[one], documents[one], now))
     return found
 
 
@@ -62,12 +62,12 @@ def _files(wanted: Expected, held: Held, counts: Callable[[str], bool]) -> Itera
             yield one, f"file {one} was modified at {row.modified_at_micros}, not {it.truth.modified_at}"
 
 
-def _wrong(wanted: Wanted, held: Document, now: datetime, *, with_acl: bool) -> Iterator[str]:
+def _wrong(wanted: Wanted, held: Document, now: datetime) -> Iterator[str]:
     if wanted.path not in {None, held.path}:
         yield f"the path {held.path!r}, not {wanted.path!r}"
     if wanted.truth.id not in (held.url or ""):
         yield f"the address {held.url!r}"
-    if with_acl and wanted.acl is not None and (acl := _in_effect(held.acl, now)) != wanted.acl:
+    if wanted.acl is not None and (acl := _in_effect(held.acl, now)) != wanted.acl:
         yield f"readers {acl}, not {wanted.acl}"
     if wanted.chunks is not None and held.chunks != wanted.chunks:
         yield f"the text {held.chunks}, not {wanted.chunks}"

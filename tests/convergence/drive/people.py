@@ -184,8 +184,6 @@ class People:
         self._world.share(one, "user", role, who, expires_at=until)
         if who == CEM:
             self.books.given.add(one)
-            if ends:
-                self.books.untold[one] = "what was given ends by itself"
 
     def _unshare(self) -> bool:
         given = sorted(self.books.given)

@@ -62,22 +62,6 @@ class Snapshot:
         """Whether a folder above it, in truth or as it is held, was lost or got back since then: of what was done there, others' feeds tell."""
         return any(self._books.away.get(each, 0.0) > since for each in (*self.above(one), *held_in))
 
-    def untold(self, user: str, one: str) -> str:
-        """Why the feed of a user does not tell all of an item that lies in what was given to them; empty where it does."""
-        books, above = self._books, self.above(one)
-        if any(each in books.untold for each in above):
-            return "what was given ends by itself"
-        if one not in self.items:
-            went_itself = any("delete" in each for each in books.history.get(one, ()))
-            return "" if went_itself else "it went with a folder over what was given"
-        if self._sees(user, one) is None and self.items[one].drive_id is not None:
-            # https://github.com/rclone/rclone/issues/3020
-            return "what was given of a shared drive was taken back"
-        unseen = [each for each in above - {one} if each in self.items and self._sees(user, each) is None]
-        if any("trash" in each for folder in unseen for each in books.history.get(folder, ())):
-            return "a folder over what was given was in the trash"
-        return ""
-
     def told(self, one: str, user: str) -> str:
         """The item and the folders over it as they are, with what was done to each: for whoever looks for the reason of a difference."""
         lines = []
