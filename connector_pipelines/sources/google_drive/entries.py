@@ -54,9 +54,9 @@ class Looked:
     def changes(self, entries: Iterable[Json]) -> Iterator[list[Change]]:
         """What is to be told: what is there, folders first, and at the end what is gone, so that nothing goes with a folder it left."""
         self._read(entries)
+        self._find_homes()
         # What is left to us in a closed folder is told again below it.
         yield [Deleted(key) for key in sorted(self._closed)]
-        self._find_homes()
         yield from self._elsewhere()
         acls = self._view.access.of([self._alive[key] for key in self._homes])
         yield [change for key in self._homes for change in self._told(self._alive[key], acls[key])]
@@ -88,8 +88,6 @@ class Looked:
                     raise RootGone(f"{roots[key].name} is gone, or in the trash", advice="Restore it, or set `folder` to another.")
             elif is_there:
                 self._alive[key] = item
-                if is_closed(item) and self._tree.remove(key) is not None:
-                    self._closed.add(key)
             else:
                 self._lose(key)
 
@@ -136,6 +134,11 @@ class Looked:
         if above is not None and is_node(above):
             self._settle(above, settled)
         home, before = self._home(item), self._tree.was(key)
+        if home is not None and before is not None and is_closed(item):
+            # In another's drive it may be open to them.
+            self._tree.remove(key)
+            self._closed.add(key)
+            before = None
         self._before.setdefault(key, before)
         if before is not None and self._tree.get(key) is None:
             self._uprooted.add(key)

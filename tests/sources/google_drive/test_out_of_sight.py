@@ -53,6 +53,43 @@ def test_what_is_left_to_us_in_a_closed_folder_stays(fake: FakeDrive, mirror: Mi
     assert shut == set(fresh.files)
 
 
+@pytest.mark.parametrize("users", [[ADA, BEN], [BEN, ADA]])
+def test_a_folder_that_is_closed_to_one_user_stays_in_the_drive_of_another(
+    fake: FakeDrive, mirror: Mirror, opened: Opened, users: list[str]
+) -> None:
+    plans = fake.world.create_folder("Plans", owner=ADA)
+    fake.world.share(plans, "user", "writer", BEN)
+    secret = fake.world.create_folder("Secret", parent=plans)
+    below = fake.world.create(parent=fake.world.create_folder("Deep", parent=secret), name="a.txt", content=b"x")
+    mirror.sync(source := opened(my_drive=True, users=users))
+
+    fake.world.limit_access(secret)
+    mirror.sync(source)
+
+    assert set(mirror.files) == {below}
+    assert mirror.files[below].path == "ada@example.com/Plans/Secret/Deep/a.txt"
+
+
+@pytest.mark.parametrize("users", [[ADA, BEN], [BEN, ADA]])
+def test_a_folder_that_comes_from_another_and_is_closed_to_its_new_user_takes_along_nothing(
+    fake: FakeDrive, mirror: Mirror, opened: Opened, users: list[str]
+) -> None:
+    drives = {user: fake.world.create_folder(f"Of {user}", owner=user) for user in (ADA, BEN)}
+    for drive in drives.values():
+        fake.world.share(drive, "user", "writer", ADA if drive == drives[BEN] else BEN)
+    secret = fake.world.create_folder("Secret", parent=drives[ADA])
+    fake.world.create(parent=secret, name="a.txt", content=b"x")
+    mirror.sync(source := opened(my_drive=True, users=users))
+
+    fake.world.limit_access(secret)
+    fake.world.move(secret, drives[BEN])
+    mirror.sync(source)
+    fresh = Mirror()
+    fresh.sync(opened(my_drive=True, users=users), sweep=True)
+
+    assert set(mirror.files) == set(fresh.files)
+
+
 def test_a_folder_that_was_taken_from_us_is_listed_anew_when_it_is_given_back(fake: FakeDrive, mirror: Mirror, opened: Opened) -> None:
     plans = fake.world.create_folder("Plans", owner=ADA)
     fake.world.share(plans, "user", "reader", BEN)
