@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks._connect_proxy import connect_proxy
 from benchmarks._costs import Action, Meter, contest
 from benchmarks._figures import Figure
 from benchmarks._installation import Installation, installation
@@ -33,6 +32,7 @@ from connector_pipelines.pipeline.session import Services, open_services
 from connector_pipelines.settings import load_settings
 from connector_pipelines.store.blobs import S3Settings
 from connector_pipelines.store.catalog import configuration
+from connector_pipelines.testing._serving.connect_proxy import connect_proxy
 from connector_pipelines.testing.fake_drive import PrivateAuthority, RemoteFakeDrive, fake_drive_process
 
 __all__ = ["figures"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from connector_pipelines.testing._serving.connect_proxy import connect_proxy
 from connector_pipelines.testing.fake_drive import BackendError, FakeDrive, PrivateAuthority, Throttle
-from tests.testing.fake_drive.tunnel import tunnel_to
 
 ADA = "ada@example.com"
 NAMES = ("www.googleapis.com", "oauth2.googleapis.com")
@@ -31,7 +31,7 @@ def drive(tmp_path: Path) -> Iterator[FakeDrive]:
 def rclone(drive: FakeDrive, tmp_path: Path) -> Iterator[Rclone]:
     key = tmp_path / "key.json"
     key.write_text(json.dumps(drive.service_account(delegation=["drive.readonly"])))
-    with tunnel_to(int(drive.url.rpartition(":")[2])) as proxy:
+    with connect_proxy(int(drive.url.rpartition(":")[2])) as (proxy, _):
 
         def run(*arguments: str) -> str:
             command = [

@@ -22,7 +22,7 @@ _PIECE = 1024**2
 @contextmanager
 def connect_proxy(port: int) -> Iterator[tuple[str, int]]:
     """Its URL and its pid; it leads to `port`."""
-    with subprocess.Popen([sys.executable, "-m", "benchmarks._connect_proxy", str(port)], stdout=subprocess.PIPE, text=True) as proxy:
+    with subprocess.Popen([sys.executable, "-m", __name__, str(port)], stdout=subprocess.PIPE, text=True) as proxy:
         try:
             assert proxy.stdout is not None
             yield f"http://127.0.0.1:{int(proxy.stdout.readline())}", proxy.pid
