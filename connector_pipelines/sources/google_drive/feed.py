@@ -244,6 +244,10 @@ class Delta:
                 yield page
 
     def _cursor(self) -> Cursor:
+        for part in self._call.parts:
+            if part.user in self._call.refused:
+                # Another's feed was read without them. Should they come back, their own may have told long ago of what they hold.
+                self._followed[part.key] = replace(self._followed[part.key], token=None)
         targets = few(self._call.shortcuts.out)
         return write_cursor(Place(parts=self._followed, links=self._links, me=self._people.asked, targets=targets))
 

@@ -33,6 +33,7 @@ class Pass:
         branches: Folders below which is to be listed.
         shared_again: Users of whom what they were given is to be looked at again: a folder went that may have held some of it.
         links: Place in the user's own feed, where it was asked for.
+        refused: Users as whom nothing could be looked up: what is theirs may have been taken for gone.
     """
 
     def __init__(self, config: Config, people: People, recorded: Folders) -> None:
@@ -49,6 +50,7 @@ class Pass:
         self.branches: list[Branch] = []
         self.shared_again: set[str | None] = set()
         self.links: str | None = None
+        self.refused: set[str | None] = set()
 
     @property
     def links_user(self) -> str | None:
@@ -79,7 +81,8 @@ class Pass:
             try:
                 found = calls.get_many(view.drive, ids)
             except SubjectRefused:
-                continue  # Who left sees nothing.
+                self.refused.add(user)
+                continue
             there = [item for item in found.values() if item is not None and not item.get("trashed")]
             self.placing.climb(view, there)
             yield view, there

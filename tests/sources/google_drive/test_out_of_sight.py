@@ -125,3 +125,21 @@ def test_what_moved_into_a_drive_that_is_listed_anew_is_named_with_it(
 
     assert {moving, deep} <= mirror.folders.keys()
     assert mirror.files.keys() == {below}
+
+
+@pytest.mark.parametrize("users", [[ADA, BEN], [BEN, ADA]])
+def test_what_went_to_a_user_who_was_suspended_when_its_last_one_told_of_it_is_there_when_they_are_back(
+    fake: FakeDrive, mirror: Mirror, opened: Opened, users: list[str]
+) -> None:
+    """The new one's feed was read already, and whom the last one's is asked about says nothing."""
+    files = {name: fake.world.create(owner=ADA, name=name, content=b"x") for name in ("gone.txt", "stays.txt")}
+    mirror.sync(opened(my_drive=True, users=users))
+
+    fake.world.move(files["gone.txt"], fake.world.add_user(BEN))
+    mirror.sync(opened(my_drive=True, users=users, gone=frozenset({ADA})))
+    went = mirror.files[files["gone.txt"]].path
+    mirror.sync(opened(my_drive=True, users=users, gone=frozenset({BEN})))
+    mirror.sync(opened(my_drive=True, users=users))
+
+    assert went == "ben@example.com/gone.txt"
+    assert mirror.paths == {"ben@example.com/gone.txt": files["gone.txt"], "ada@example.com/stays.txt": files["stays.txt"]}
