@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["S3"]
 
 _PART_BYTES = 8 * 1024**2
-# Of one upload: with parts of 8 MiB, 32 MiB of memory.
-_CONCURRENT_PARTS = 4
+# What is sent in parts is in memory: of a whole process 64 MiB, with parts of 8 MiB. Further uploads wait, on disk.
+_UPLOADS_IN_PARTS = 4
+_CONCURRENT_PARTS = 2
 # S3 takes 10,000 parts at most.
 _MOST_PARTS = 9000
 # As many as S3 deletes in one request.
@@ -45,6 +47,7 @@ class S3:
         self.name = f"{account.endpoint}/{account.bucket}"
         self.spools = SpoolFolder(spool or Path(tempfile.gettempdir()) / f"connector-pipelines-spool-{os.geteuid()}")
         self._account = account
+        self._in_parts = threading.BoundedSemaphore(_UPLOADS_IN_PARTS)
 
     def prepare(self) -> None:
         from minio.error import S3Error
@@ -90,7 +93,8 @@ class S3:
                 obstore.put(self._store, key, content.memory, use_multipart=False)
             else:
                 part_bytes = max(_PART_BYTES, content.size // _MOST_PARTS)
-                obstore.put(self._store, key, content.file.path, chunk_size=part_bytes, max_concurrency=_CONCURRENT_PARTS)
+                with self._in_parts:
+                    obstore.put(self._store, key, content.file.path, chunk_size=part_bytes, max_concurrency=_CONCURRENT_PARTS)
 
     @contextmanager
     def open(self, key: str) -> Iterator[Iterator[bytes]]:

@@ -174,6 +174,7 @@ class _Intake:
         self._theirs = self._sha256 if algorithm == "sha256" else hashlib.new(algorithm, usedforsecurity=False)
         self._size = 0
         self._memory = bytearray()
+        self._most_in_memory = _MEMORY_BYTES if (expected.size or 0) <= _MEMORY_BYTES else 0
         self._file: SpoolFile | None = None
 
     def take(self, chunk: bytes) -> None:
@@ -182,7 +183,7 @@ class _Intake:
         self._sha256.update(chunk)
         if self._theirs is not self._sha256:
             self._theirs.update(chunk)
-        if self._file is None and self._size <= _MEMORY_BYTES and self._folder.memory.take(len(chunk)):
+        if self._file is None and self._size <= self._most_in_memory and self._folder.memory.take(len(chunk)):
             self._memory += chunk
         else:
             self._write(chunk)
