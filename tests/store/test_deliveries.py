@@ -165,6 +165,21 @@ def test_what_came_back_and_may_have_been_told_is_removed_again_though_its_telle
     assert told(two.owed()) == {"a": None}
 
 
+def test_what_came_back_and_went_before_anybody_was_told_is_owed_no_more(two):
+    two.deliver()
+    two.delta(Deleted("a"))
+    two.deliver()
+    two.delta(ref("a"))
+    two.process()
+    two.plan()
+    marked = two.delivery("a")["owed"]
+
+    two.delta(Deleted("a"))
+
+    assert two.owed() == []
+    assert (marked, two.delivery("a")["owed"]) == (True, False)
+
+
 def test_what_was_never_told_and_is_gone_is_owed_a_removal_that_does_no_harm(two):
     two.plan()
     two.delta(Deleted("a"))

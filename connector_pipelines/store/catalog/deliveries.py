@@ -58,7 +58,8 @@ OWED = f"""
 
 
 # All of it in one statement, which sees one state of things. Rows of deliveries are locked in order of file, as `_lock` does: those
-# marked already, too, since who is just noting an older generation as told may be about to take the mark away.
+# marked already, too, since who is just noting an older generation as told may be about to take the mark away. And what came back and went
+# again before a sink was told of it is owed nothing any more.
 _PLAN_CHANGED = f"""
     WITH f AS (
         SELECT id, tenant_id, endpoint_id, status, generation, stream FROM files
@@ -69,10 +70,10 @@ _PLAN_CHANGED = f"""
         SELECT f.id, d.sink, f.tenant_id, f.endpoint_id FROM f CROSS JOIN unnest(%(sinks)s::text[]) AS d(sink)
         WHERE f.status = 'extracted' AND {WANTED} ORDER BY f.id, d.sink ON CONFLICT DO NOTHING
     ), changed AS (
-        SELECT d.file_id, d.sink FROM f JOIN deliveries d ON d.file_id = f.id
-        WHERE d.sink = ANY(%(sinks)s) AND ({OWED}) ORDER BY d.file_id, d.sink FOR UPDATE OF d
+        SELECT d.file_id, d.sink, ({OWED}) AS due FROM f JOIN deliveries d ON d.file_id = f.id
+        WHERE d.sink = ANY(%(sinks)s) AND (d.owed OR ({OWED})) ORDER BY d.file_id, d.sink FOR UPDATE OF d
     ), owed AS (
-        UPDATE deliveries d SET owed = true FROM changed c WHERE d.file_id = c.file_id AND d.sink = c.sink
+        UPDATE deliveries d SET owed = c.due FROM changed c WHERE d.file_id = c.file_id AND d.sink = c.sink
     )
     UPDATE files SET planned = f.generation FROM f WHERE files.id = f.id
 """
