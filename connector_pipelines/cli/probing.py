@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,7 +119,10 @@ def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Serv
 
     from connector_pipelines.cli.sampling import samples
     from connector_pipelines.core.protocols import DeclaresStreams
+    from connector_pipelines.core.push import Subscribes
     from connector_pipelines.pipeline.reaching import Account, auth_of_kind, connector_tools
+    from connector_pipelines.pipeline.subscribable import can_subscribe
+    from connector_pipelines.pipeline.subscribing import webhook_address
     from connector_pipelines.registry import source_type
 
     account = Account(
@@ -129,6 +132,10 @@ def _source(connector: ConnectorConfig, settings: dict[str, Any], services: Serv
     source = made(made.config_type.model_validate(settings), connector_tools(services, account, threading.Event()))
     try:
         found = source.test()
+        if isinstance(source, Subscribes) and found.works and connector.webhook is not None and connector.webhook.verify.type == "source":
+            public_url = services.settings.public_url
+            address = webhook_address(public_url, connector.tenant, connector.name) if public_url else None
+            found = replace(found, abilities=(*found.abilities, can_subscribe(source, address)))
         if isinstance(source, DeclaresStreams):
             return found, Looked(samples=tuple(samples(source)))
         return found, Looked(items=tuple(ref.path for ref in islice(source.list(), ITEMS_SHOWN)) if found.works else ())

@@ -80,10 +80,10 @@ class Plan:
     lost: tuple[str, ...] = ()
 
 
-def webhook_address(public_url: str, endpoint: Endpoint) -> str:
-    """Where calls for the endpoint's connector are taken."""
-    tenant = () if endpoint.tenant == "default" else (endpoint.tenant,)
-    return "/".join([f"{public_url}/webhooks", *(quote(name, safe="") for name in (*tenant, endpoint.connector))])
+def webhook_address(public_url: str, tenant: str, connector: str) -> str:
+    """Where calls for the connector are taken."""
+    names = (connector,) if tenant == "default" else (tenant, connector)
+    return "/".join([f"{public_url}/webhooks", *(quote(name, safe="") for name in names)])
 
 
 def plan(rows: Sequence[SubscriptionRow], wanted: Mapping[str, timedelta], address: str, now: datetime) -> Plan:
@@ -173,7 +173,7 @@ def _kept(work: _Work, *, wants: bool) -> Kept:
         told = _cannot_say(work.services, work.endpoint, error, work.clock())
         _stop_closing(work)
         return told
-    address = webhook_address(work.services.settings.public_url or "", work.endpoint)
+    address = webhook_address(work.services.settings.public_url or "", work.endpoint.tenant, work.endpoint.connector)
     before = work.rows()
     planned = plan(before, wanted, address, work.clock())
     with work.services.database.operator() as tx:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from connector_pipelines.cli.subscribing import notes
@@ -26,6 +28,12 @@ connectors:
     endpoints:
       - {slug: papers, settings: {service: papers, resources: [all, refused]}}
 """
+
+
+def ability(tried: list[dict[str, Any]]) -> tuple[bool, str]:
+    """Of the endpoint, whether it can be told of changes, and what is said of that."""
+    (found,) = (each for each in tried[0]["abilities"] if each["name"] == "tell of changes")
+    return found["works"], found["detail"]
 
 
 @pytest.fixture
@@ -69,3 +77,14 @@ def test_without_a_public_address_the_status_says_that_nothing_tells_of_changes(
     assert notes(status(kind="google_drive", subscriptions=told), "https://hooks.example.com") == []
     assert notes(status(kind="google_drive"), None) == []
     assert notes(status(kind="local_folder", subscriptions=told), None) == []
+
+
+def test_the_test_of_a_connection_says_whether_it_can_be_told_of_changes(telling: Place) -> None:
+    without = Place(telling.folder, {**telling.variables, "CONNECTORS_PUBLIC_URL": ""})
+
+    told, refused = (place.run("test", "papers", "--json") for place in (telling, without))
+
+    assert ability(told.json) == (True, "A subscription for http://127.0.0.1:9/webhooks/t was opened, and stopped.")
+    works, detail = ability(refused.json)
+    assert (refused.code, works) == (1, False)
+    assert "Set CONNECTORS_PUBLIC_URL" in detail

@@ -94,8 +94,11 @@ def papers(database: Database) -> Endpoint:
 
 
 def test_the_address_is_the_one_under_which_the_gateway_knows_the_connector(papers: Endpoint) -> None:
-    assert webhook_address("https://example.com/in", papers) == "https://example.com/in/webhooks/Gr%C3%BCn%20%26%20Co/Big%20Store"
-    assert webhook_address("https://example.com", replace(papers, tenant="default")) == "https://example.com/webhooks/Big%20Store"
+    assert (
+        webhook_address("https://example.com/in", papers.tenant, papers.connector)
+        == "https://example.com/in/webhooks/Gr%C3%BCn%20%26%20Co/Big%20Store"
+    )
+    assert webhook_address("https://example.com", "default", papers.connector) == "https://example.com/webhooks/Big%20Store"
 
 
 def test_what_was_planned_is_not_opened_where_another_has_done_so_since(database: Database, papers: Endpoint) -> None:
