@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Container
 from typing import Generic, TypeVar
 
-from connector_pipelines.core.errors import ConnectorError
+from connector_pipelines.core.errors import ConfigurationError, ConnectorError
 from connector_pipelines.net.limits.buckets import Bucket, merged, shifted
 from connector_pipelines.net.limits.circuits import Circuit
 from connector_pipelines.net.limits.shared import SharedState
@@ -193,7 +193,9 @@ class Board:
         except ConnectorError as error:
             if not self._is_away and not self._closed:
                 self._is_away = True
-                get_logger(__name__).warning("limits_kept_alone", reason=str(error))
+                # Before anything is installed there is nobody to share with.
+                log = get_logger(__name__)
+                (log.debug if isinstance(error, ConfigurationError) else log.warning)("limits_kept_alone", reason=str(error))
             return None
 
     def _keep_listening(self) -> None:

@@ -66,6 +66,18 @@ def test_while_the_database_is_away_a_process_goes_on_by_what_it_knows_and_tells
     assert round(wait_of(other, later)) in {88, 89, 90}
 
 
+def test_a_database_that_holds_nothing_yet_is_no_reason_to_warn(
+    opened: Opened, database_url: str, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = opened(PostgresLimits(SecretStr(database_url)))
+
+    admit(one, bucket)
+    one.limiter.learn(bucket, Answered(throttled=True, retry_after_s=60))
+
+    assert round(wait_of(one, bucket)) == 60
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 def test_a_database_that_falls_silent_holds_a_request_up_for_seconds_only(
     opened: Opened, way: Way, through: SecretStr, bucket: str
 ) -> None:
