@@ -52,6 +52,10 @@ class Crawl:
         self._placed.clear()
         self.is_incomplete = False
 
+    def begin_page(self) -> None:
+        """Of a feed: what was named before it may have gone since, and come back."""
+        self._placed.clear()
+
     def part(self, part: Part, view: View, root: Folder) -> Iterator[list[Change]]:
         """All of a part, whose outermost folder is `root`."""
         self._tree.put(root)

@@ -181,6 +181,7 @@ class Delta:
     def _read(self, part: Part, token: str) -> Iterator[ChangePage]:
         view = self._call.views.of(part.user)
         for page in calls.entries(view.drive, part.corpus, token, self._config.page_size):
+            self._call.crawl.begin_page()
             lists = Looked(self._call, view).changes(page.entries)
             try:
                 yield from self._paged(lists, part.key, replace(self._followed[part.key], token=page.token))
@@ -216,6 +217,7 @@ class Delta:
         view = self._call.views.of(self._call.links_user)
         synced = {part.drive_id for part in self._call.parts}
         for page in calls.entries(view.drive, Corpus(), self._links, self._config.page_size):
+            self._call.crawl.begin_page()
             others = [entry for entry in page.entries if (entry.get("file") or {}).get("driveId", "") not in synced]
             yield from self._paged(Looked(self._call, view).changes(others), links=page.token)
 

@@ -143,3 +143,25 @@ def test_what_went_to_a_user_who_was_suspended_when_its_last_one_told_of_it_is_t
 
     assert went == "ben@example.com/gone.txt"
     assert mirror.paths == {"ben@example.com/gone.txt": files["gone.txt"], "ada@example.com/stays.txt": files["stays.txt"]}
+
+
+def test_a_folder_that_goes_and_comes_back_while_one_sync_reads_on_comes_with_all_it_holds(
+    fake: FakeDrive, mirror: Mirror, opened: Opened
+) -> None:
+    drive = fake.world.add_drive("Harbour", {ADA: "organizer"})
+    mirror.sync(source := opened(shared_drive=drive, page_size=1))
+    moving = fake.world.create_folder("Moving", parent=drive)
+    deep = fake.world.create_folder("Deep", parent=moving)
+    below = fake.world.create(parent=deep, name="a.txt", content=b"x")
+    places = [fake.world.add_user(ADA), drive]
+
+    for page in source.changes(mirror.cursor):
+        mirror.record(page)
+        if places and (below in mirror.files) == (len(places) == 2):
+            fake.world.move(moving, places.pop(0))
+            # More to read, so that this call goes on.
+            others = {fake.world.create(parent=drive, name=f"{number}.txt", content=b"x") for number in range(3)}
+
+    assert places == []
+    assert {moving, deep} <= mirror.folders.keys()
+    assert {below, *others} <= mirror.files.keys()
